@@ -1,0 +1,1 @@
+"""Frames in and out: sources, sinks, the wire and the URLs that name them."""
