@@ -8,7 +8,7 @@ from models.warp import visible_mask, warp
 
 
 def constant_flow(dx: float, dy: float, height: int = 24, width: int = 32) -> Tensor:
-    return torch.tensor([dx, dy]).view(1, 2, 1, 1).expand(1, 2, height, width).contiguous()
+    return torch.tensor([dx, dy], dtype=torch.float32).view(1, 2, 1, 1).expand(1, 2, height, width).contiguous()
 
 
 def noise(channels: int = 3, height: int = 24, width: int = 32) -> Tensor:
