@@ -1,0 +1,158 @@
+"""The paper's energy of a picture, E(x) = content + style + variation (+ temporal), as its readable definition.
+
+This file is the oracle: autograd finds its gradient. `models.adjoint` computes the same faster.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from models.losses import content_loss, gram_matrix, style_loss, temporal_loss, total_variation, widen
+from models.vgg import VGG
+
+STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
+CONTENT_LAYERS = ("conv4_2",)
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What each term weighs, after each was divided by its own natural size (see `Objective`)."""
+
+    content: float = 1.0
+    style: float = 30.0
+    variation: float = 1.0
+    temporal: float = 0.0
+
+    @classmethod
+    def of(cls, style_strength: float) -> "Balance":
+        """Return the balance for one knob.
+
+        Style and content are weighed by the squares of the knob's two shares, so that 0 is the frame, 1 the painting's
+        style alone, and 0.5 the default of 30 to 1.
+
+        Raises:
+            ValueError: `style_strength` is not in 0..1.
+        """
+        if not 0 <= style_strength <= 1:
+            raise ValueError(f"style_strength must be in 0..1, got {style_strength!r}")
+        default = cls()
+        return cls(content=default.content * 4 * (1 - style_strength) ** 2, style=default.style * 4 * style_strength**2)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The weighed terms of one energy, each a scalar tensor."""
+
+    content: Tensor
+    style: Tensor
+    variation: Tensor
+    temporal: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """E, eq. 3."""
+        return self.content + self.style + self.variation + self.temporal
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Style:
+    """What is kept of a painting: the Gram matrices of its style layers."""
+
+    grams: dict[str, Tensor] = field(repr=False)
+
+    @classmethod
+    def of(cls, network: VGG, painting: Tensor, layers: Sequence[str] = STYLE_LAYERS) -> "Style":
+        """Return the style of `painting`, 1 x 3 x H x W at any size."""
+        with torch.no_grad():
+            return cls({name: gram_matrix(maps) for name, maps in network(painting, layers).items()})
+
+
+class Objective:
+    """E for one painting. Make it once per style, ask it for each frame.
+
+    Balance: each style layer's eq. 5 is divided by the mean square of the painting's Gram matrix, each content layer's
+    eq. 4 by the mean square of the frame's features; layers are averaged. So 1 means "as far as from nothing at all",
+    at every size and for every painting.
+    """
+
+    def __init__(
+        self,
+        network: VGG,
+        style: Style,
+        *,
+        balance: Balance | None = None,
+        content_layers: Sequence[str] = CONTENT_LAYERS,
+    ) -> None:
+        self.network = network
+        self.style = style
+        self.balance = balance or Balance()
+        self.content_layers = tuple(content_layers)
+        self.layers = (*style.grams, *content_layers)
+        self.style_scales = {name: 1 / gram.square().mean() / len(style.grams) for name, gram in style.grams.items()}
+
+    def at(self, content: Tensor, *, warped: Tensor | None = None, visible: Tensor | None = None) -> "Energy":
+        """Return the energy for one frame.
+
+        Args:
+            content: the frame, 1 x 3 x H x W, RGB in [0, 1].
+            warped: the last painting in present coordinates, for the temporal term; None: no such term.
+            visible: where `warped` is valid, 1 x 1 x H x W.
+        """
+        with torch.no_grad():
+            targets = self.network(content, self.content_layers)
+        return Energy(self, targets, warped, visible)
+
+
+class Energy:
+    """E for one frame: a function of the picture."""
+
+    def __init__(
+        self, objective: Objective, targets: dict[str, Tensor], warped: Tensor | None, visible: Tensor | None
+    ) -> None:
+        self.objective = objective
+        self.targets = targets
+        self.warped = warped
+        self.visible = visible
+
+    def __call__(self, image: Tensor) -> Terms:
+        """Return the terms at `image`, 1 x 3 x H x W."""
+        balance = self.objective.balance
+        features = self.objective.network(image, self.objective.layers)
+        return Terms(
+            content=balance.content * self._content(features),
+            style=balance.style * self._style(features),
+            variation=balance.variation * total_variation(image),
+            temporal=balance.temporal * self._temporal(image),
+        )
+
+    def value_and_grad(self, image: Tensor) -> tuple[Terms, Tensor]:
+        """Return the terms at `image` and the gradient of their sum, 1 x 3 x H x W."""
+        variable = image.detach().requires_grad_()
+        terms = self(variable)
+        (gradient,) = torch.autograd.grad(terms.total, variable)
+        return Terms(
+            *(term.detach() for term in (terms.content, terms.style, terms.variation, terms.temporal))
+        ), gradient
+
+    def _content(self, features: dict[str, Tensor]) -> Tensor:
+        distances = [
+            content_loss(features[name], target) / mean_square(target) for name, target in self.targets.items()
+        ]
+        return torch.stack(distances).mean()
+
+    def _style(self, features: dict[str, Tensor]) -> Tensor:
+        grams, scales = self.objective.style.grams, self.objective.style_scales
+        distances = [style_loss(gram_matrix(features[name]), gram) * scales[name] for name, gram in grams.items()]
+        return torch.stack(distances).sum()
+
+    def _temporal(self, image: Tensor) -> Tensor:
+        if self.warped is None or self.visible is None:
+            return image.new_zeros(())
+        return temporal_loss(image, self.warped, self.visible)
+
+
+def mean_square(features: Tensor) -> Tensor:
+    """Return the mean square of `features`, kept above zero: a black frame may have no features at all."""
+    return widen(features).square().mean().clamp(min=1e-6)

@@ -1,0 +1,134 @@
+"""The recurrence: one painted frame from the last one. All memory between frames is one optional value."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from models.consistency import temporal_error
+from models.descent import Budget, Moments, descend
+from models.flow import FlowEstimator
+from models.objective import Objective, Terms
+from models.warp import visible_mask, warp
+
+
+class CutDetector(Protocol):
+    """Tells a scene cut in the frame where it happens."""
+
+    def __call__(self, image: Tensor) -> bool:
+        """Return whether `image`, 1 x 3 x H x W, begins a new scene after those seen before."""
+        ...
+
+    def reset(self) -> None:
+        """Forget what was seen."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stylized:
+    """One painted frame and how it came about."""
+
+    image: Tensor
+    """1 x 3 x H x W, RGB in [0, 1], finite."""
+    iterations: int
+    restarted: bool
+    """It began from the fill: the first frame, a new size, a cut, or after `Stylizer.reset`."""
+    terms: Terms | None
+    """The energy one iteration before `image`; None if it was never finite."""
+    temporal_error: float | None
+    """RMSE against the last painting, moved, where visible; None where there is none."""
+    flow: Tensor | None
+    """From this frame to the last one, 1 x 2 x H x W."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Memory:
+    content: Tensor
+    image: Tensor
+    moments: Moments
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Start:
+    image: Tensor
+    moments: Moments | None = None
+    warped: Tensor | None = None
+    visible: Tensor | None = None
+    flow: Tensor | None = None
+
+
+class Stylizer:
+    """Paints one frame after the other (the paper's method 3, with the optimizer's memory carried along the flow).
+
+    Args:
+        objective: the energy of the painting's style.
+        flow: the optical flow.
+        cuts: tells where a new scene begins.
+        fill: what to start from where nothing painted can be moved: a function of the frame.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        *,
+        flow: FlowEstimator,
+        cuts: CutDetector,
+        fill: Callable[[Tensor], Tensor],
+    ) -> None:
+        self._objective = objective
+        self._flow = flow
+        self._cuts = cuts
+        self._fill = fill
+        self._memory: _Memory | None = None
+
+    def reset(self) -> None:
+        """Forget everything: the next frame begins a scene."""
+        self._memory = None
+        self._cuts.reset()
+
+    def step(self, content: Tensor, budget: Budget) -> Stylized:
+        """Paint the next frame.
+
+        Args:
+            content: 1 x 3 x H x W, RGB in [0, 1], on the objective's device.
+            budget: iterations and deadline.
+        """
+        fill = self._fill(content)
+        start = self._start(content, fill)
+        energy = self._objective.at(content, warped=start.warped, visible=start.visible)
+        result = descend(energy, start.image, budget=budget, refuge=fill, moments=start.moments)
+        # An energy that was not finite once in the whole frame has nothing worth carrying on.
+        self._memory = None if result.terms is None else _Memory(content, result.image, result.moments)
+        return Stylized(
+            image=result.image,
+            iterations=result.iterations,
+            restarted=start.warped is None,
+            terms=result.terms,
+            temporal_error=_moved_error(result.image, start),
+            flow=start.flow,
+        )
+
+    def _start(self, content: Tensor, fill: Tensor) -> _Start:
+        """Return where the descent begins: the last painting and moments moved along the flow, or the fill."""
+        is_cut = self._cuts(content)
+        memory = self._memory
+        if memory is None or is_cut or memory.content.shape != content.shape:
+            return _Start(fill)
+        flow = self._flow(content, memory.content)
+        visible = visible_mask(flow, self._flow(memory.content, content))
+        warped = warp(memory.image, flow)
+        return _Start(
+            image=torch.where(visible, warped, fill),
+            moments=memory.moments.moved(lambda moment: warp(moment, flow), visible),
+            warped=warped,
+            visible=visible,
+            flow=flow,
+        )
+
+
+def _moved_error(image: Tensor, start: _Start) -> float | None:
+    if start.warped is None or start.visible is None:
+        return None
+    return temporal_error(image, start.warped, start.visible)
