@@ -160,7 +160,7 @@ def _light(color: Floats, height: Floats) -> Floats:
     """Return the color under a lamp at the upper left: bright flanks, dark furrows, a gloss on steep ridges."""
     relief = cv2.GaussianBlur(height, (0, 0), 0.8)
     slope = cv2.Scharr(relief, cv2.CV_32F, 1, 0) * -_LIGHT[0] + cv2.Scharr(relief, cv2.CV_32F, 0, 1) * -_LIGHT[1]
-    facing = -slope / 16.0
+    facing = slope / 16.0
     lit = color * np.clip(1.0 + 2.2 * facing, 0.45, 1.5)[..., None]
     gloss = np.clip(facing - 0.15, 0.0, 0.22)[..., None]
     return np.asarray(lit + gloss * (1.0 - lit), dtype=np.float32)
