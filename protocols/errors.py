@@ -24,7 +24,7 @@ class SourceError(TransportError):
     """A source ended, stalled or could not be opened.
 
     Reasons: ``eof``, ``stalled``, ``open_timeout``, ``refused``, ``auth``, ``not_found``, ``redirect``,
-    ``protocol``, ``format``, ``failed``.
+    ``protocol``, ``format``, ``in_use``, ``failed``.
     """
 
 

@@ -1,0 +1,94 @@
+"""ZeroMQ sockets that are bounded in memory and time."""
+
+import errno
+import socket as sockets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event
+
+import zmq
+
+from protocols.errors import TransportError
+
+HIGH_WATER_MARK = 2
+_PARTS_KEPT = 3  # enough to see that there are too many
+_REPLY_LINGER_MS = 200
+_UNREAD_MAX = 100
+_TYPES = {"sub": zmq.SUB, "pull": zmq.PULL, "rep": zmq.REP, "pub": zmq.PUB, "push": zmq.PUSH}
+
+
+def make_socket(context: zmq.Context[zmq.Socket[bytes]], pattern: str, address: str) -> zmq.Socket[bytes]:
+    """Return a socket that is bounded in memory and time; everything here must be set before it is attached."""
+    socket = context.socket(_TYPES[pattern])
+    socket.linger = 0
+    socket.sndhwm = socket.rcvhwm = HIGH_WATER_MARK
+    socket.heartbeat_ivl, socket.heartbeat_timeout = 1000, 3000
+    socket.handshake_ivl = 2000
+    socket.reconnect_ivl, socket.reconnect_ivl_max = 100, 5000
+    socket.immediate = pattern == "push"
+    socket.ipv6 = "[" in address
+    return socket
+
+
+@contextmanager
+def failing_as(error: type[TransportError], address: str) -> Iterator[None]:
+    """Raise ``error`` for what libzmq raises."""
+    try:
+        yield
+    except zmq.ZMQError as failure:
+        if failure.errno == errno.EADDRINUSE:
+            raise error(f"{address} is in use", reason="in_use") from None
+        raise error(f"{address}: {failure.strerror}", reason="failed") from None
+
+
+def attach(socket: zmq.Socket[bytes], address: str, *, bind: bool) -> str:
+    """Bind or connect and return the endpoint."""
+    if not bind:
+        socket.connect(address)
+    elif _ipc_in_use(address):
+        raise zmq.ZMQError(errno.EADDRINUSE)
+    else:
+        socket.bind(address)
+    return socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
+
+
+def _ipc_in_use(address: str) -> bool:
+    """Return whether somebody listens at an ``ipc://`` address; libzmq would take it away from them."""
+    if not address.startswith("ipc://"):
+        return False
+    path = address.removeprefix("ipc://")
+    with sockets.socket(sockets.AF_UNIX) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect("\0" + path[1:] if path.startswith("@") else path)
+        except OSError:
+            return False
+    return True
+
+
+def receive_parts(socket: zmq.Socket[bytes], stop: Event) -> list[memoryview] | None:
+    """Return the first parts of the next message and let go of the rest, or None if stopped within it.
+
+    REP answers here, so that a sender never waits for what we do with its frame.
+    """
+    parts: list[memoryview] = []
+    while True:
+        part = socket.recv(copy=False)
+        if len(parts) < _PARTS_KEPT:
+            parts.append(part.buffer)
+        if not part.more:
+            break
+        if stop.is_set():
+            return None
+    if socket.socket_type == zmq.REP:
+        socket.send(b"OK")
+    return parts
+
+
+def answer_the_rest(socket: zmq.Socket[bytes]) -> None:
+    """Free the senders whose request nobody will look at: a stock imageZMQ sender waits for its answer for ever."""
+    socket.linger = _REPLY_LINGER_MS
+    unread = 0
+    while socket.poll(0) and unread < _UNREAD_MAX:
+        receive_parts(socket, Event())
+        unread += 1
