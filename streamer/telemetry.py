@@ -1,0 +1,276 @@
+"""Counters, latencies and state. Every frame is in exactly one place at every moment, and is counted there."""
+
+import math
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from threading import RLock
+
+from protocols.frame import Frame
+
+WINDOW_S = 10.0
+WINDOW_FRAMES = 4096
+
+
+class Place(StrEnum):
+    """Where a frame is between its coming and its end."""
+
+    WAITING = "waiting"
+    WORKING = "working"
+
+
+class State(StrEnum):
+    """What the daemon is doing, in one word."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    DEGRADED = "degraded"
+    SOURCE_LOST = "source_lost"
+    DRAINING = "draining"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where the frames of one stage are at one moment."""
+
+    came: int
+    waiting: int
+    working: int
+    done: int
+    dropped: Mapping[str, int]
+    """By reason."""
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether each frame that came is accounted for."""
+        return self.came == self.done + sum(self.dropped.values()) + self.in_flight
+
+    @property
+    def in_flight(self) -> int:
+        """Frames whose end is still open."""
+        return self.waiting + self.working
+
+
+class Ledger:
+    """Keeps the account of one stage. Each method is one move, made by the code that moves the frame.
+
+    Raises:
+        RuntimeError: a frame leaves a place where none is. That is a bug: somewhere a frame was lost or doubled.
+    """
+
+    def __init__(self, lock: RLock) -> None:
+        self._lock = lock
+        self._came = self._done = 0
+        self._at = Counter({Place.WAITING: 0, Place.WORKING: 0})
+        self._dropped: Counter[str] = Counter()
+
+    def enter(self) -> None:
+        """A frame came and waits."""
+        with self._lock:
+            self._came += 1
+            self._at[Place.WAITING] += 1
+
+    def refuse(self, reason: str) -> None:
+        """A frame came and was dropped at the door."""
+        with self._lock:
+            self._came += 1
+            self._dropped[reason] += 1
+
+    def begin(self) -> None:
+        """A waiting frame is worked on."""
+        with self._lock:
+            self._leave(Place.WAITING)
+            self._at[Place.WORKING] += 1
+
+    def finish(self) -> None:
+        """The frame that was worked on is done."""
+        with self._lock:
+            self._leave(Place.WORKING)
+            self._done += 1
+
+    def drop(self, reason: str, place: Place) -> None:
+        """A frame was thrown away where it was."""
+        with self._lock:
+            self._leave(place)
+            self._dropped[reason] += 1
+
+    def account(self) -> Account:
+        """Return all numbers of one moment."""
+        with self._lock:
+            return Account(
+                self._came, self._at[Place.WAITING], self._at[Place.WORKING], self._done, dict(self._dropped)
+            )
+
+    def _leave(self, place: Place) -> None:
+        if self._at[place] == 0:
+            raise RuntimeError(f"a frame left {place.value!r}, where none was")
+        self._at[place] -= 1
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How a quantity spreads over the last seconds; None while there is none."""
+
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        """Return the percentiles of ``values`` by nearest rank."""
+        return cls(*(percentile(values, share) for share in (0.50, 0.95, 0.99)))
+
+
+def percentile(values: Sequence[float], share: float) -> float | None:
+    """Return the smallest of ``values`` that at least ``share`` of them do not exceed; None if there are none."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)] if values else None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that is measured, at one moment."""
+
+    state: State
+    troubles: Mapping[str, str]
+    """What is wrong, by part: ``source``, ``device`` or a sink's name."""
+    frames: Account
+    sinks: Mapping[str, Account]
+    lost: int
+    """Frames that never arrived: gaps in the source's sequence."""
+    reconnects: int
+    heartbeats: int
+    cuts: int
+    """Paintings that were begun afresh."""
+    fps: float
+    """Frames published per second, over the last 10 s."""
+    iterations: float | None
+    """Mean per frame, over the last 10 s."""
+    age: Spread
+    """Seconds from a frame's arrival here to its publication."""
+    captured_age: Spread
+    """Seconds from a frame's capture, by the wall clocks of both machines, to its publication."""
+    rejection: str | None
+    """Why the last message held no frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Published:
+    at: float
+    age_s: float
+    captured_age_s: float
+    iterations: int
+
+
+@dataclass(slots=True)
+class _Counts:
+    lost: int = 0
+    reconnects: int = 0
+    heartbeats: int = 0
+    cuts: int = 0
+    rejection: str | None = None
+    troubles: dict[str, str] = field(default_factory=dict)
+
+
+class Telemetry:
+    """What every thread reports to, under one lock.
+
+    Args:
+        sinks: their names.
+        clock: monotonic, seconds.
+        wall: seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        sinks: Iterable[str] = (),
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._lock = RLock()
+        self._clock = clock
+        self._wall = wall
+        self._began = clock()
+        self._phase = State.STARTING
+        self._counts = _Counts()
+        self._window: deque[_Published] = deque(maxlen=WINDOW_FRAMES)
+        self.frames = Ledger(self._lock)
+        self.sinks = {name: Ledger(self._lock) for name in sinks}
+
+    def enter(self, phase: State) -> None:
+        """The daemon runs, drains, stopped or failed."""
+        with self._lock:
+            self._phase = phase
+
+    def reject(self, reason: str, error: str) -> None:
+        """A message came that held no frame."""
+        with self._lock:
+            self.frames.refuse(reason)
+            self._counts.rejection = error
+
+    def publish(self, frame: Frame) -> None:
+        """The frame being painted was handed to every sink."""
+        with self._lock:
+            self.frames.finish()
+            iterations = frame.painting.iterations if frame.painting else 0
+            self._counts.cuts += bool(frame.painting and frame.painting.cut)
+            now = self._clock()
+            self._window.append(_Published(now, now - frame.received_at, self._wall() - frame.captured_at, iterations))
+
+    def repeat(self) -> None:
+        """The last picture was sent again."""
+        with self._lock:
+            self._counts.heartbeats += 1
+
+    def lose(self, count: int) -> None:
+        """So many frames never arrived."""
+        with self._lock:
+            self._counts.lost += count
+
+    def reconnect(self) -> None:
+        """The source is opened again."""
+        with self._lock:
+            self._counts.reconnects += 1
+
+    def trouble(self, part: str, reason: str | None) -> None:
+        """Something is wrong with ``part``; None: no longer."""
+        with self._lock:
+            if reason is None:
+                self._counts.troubles.pop(part, None)
+            else:
+                self._counts.troubles[part] = reason
+
+    def snapshot(self) -> Snapshot:
+        """Return all numbers of one moment."""
+        with self._lock:
+            now = self._clock()
+            recent = [published for published in self._window if now - published.at < WINDOW_S]
+            counts = self._counts
+            return Snapshot(
+                state=self._state(),
+                troubles=dict(counts.troubles),
+                frames=self.frames.account(),
+                sinks={name: ledger.account() for name, ledger in self.sinks.items()},
+                lost=counts.lost,
+                reconnects=counts.reconnects,
+                heartbeats=counts.heartbeats,
+                cuts=counts.cuts,
+                fps=len(recent) / max(min(WINDOW_S, now - self._began), 1e-3),
+                iterations=sum(published.iterations for published in recent) / len(recent) if recent else None,
+                age=Spread.of([published.age_s for published in recent]),
+                captured_age=Spread.of([published.captured_age_s for published in recent]),
+                rejection=counts.rejection,
+            )
+
+    def _state(self) -> State:
+        if self._phase is not State.RUNNING:
+            return self._phase
+        if "source" in self._counts.troubles:
+            return State.SOURCE_LOST
+        if self._counts.troubles:
+            return State.DEGRADED
+        return State.RUNNING if self.frames.account().done else State.STARTING
