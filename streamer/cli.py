@@ -1,0 +1,168 @@
+"""The ``deepmovie`` command. Each command imports what is heavy itself, so that help and ``check`` answer at once."""
+
+import os
+import sys
+import traceback
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from streamer.arguments import Parser, add_settings, count, positive, settings_in
+from streamer.config import ConfigError
+from streamer.redaction import register_url, text
+from streamer.settings import Loaded, load, nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One word of the command line."""
+
+    summary: str
+    main: Callable[[Sequence[str]], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code: 0 done, 1 bug, 2 usage, 69 no source, 78 configuration."""
+    try:
+        return _dispatch(sys.argv[1:] if arguments is None else arguments)
+    except ConfigError as error:
+        _complain(str(error))
+        return os.EX_CONFIG
+    except Exception:  # noqa: BLE001 - Python would print the traceback with the passwords in it
+        _complain(text(traceback.format_exc()))
+        return 1
+
+
+def _dispatch(arguments: Sequence[str]) -> int:
+    command, *rest = arguments or ["--help"]
+    if command in {"-h", "--help"}:
+        return _print(_overview())
+    if command == "--version":
+        command = "version"
+    if command not in COMMANDS:
+        _complain(f"unknown command {command!r}{nearest(command, COMMANDS)}\nTry 'deepmovie --help'.")
+        return 2
+    return COMMANDS[command].main(rest)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    parser = Parser(
+        "run",
+        "Paint a stream until it is told to stop. Frames come from SOURCE and go, painted, to every SINK.",
+        """\
+  deepmovie run test: tcp://127.0.0.1:5556          the built-in scene, painted, for any imageZMQ receiver
+  deepmovie run rtsp://camera/live --style storm    a camera
+  deepmovie run clip.mp4 painted.mp4 --once         every frame of a file
+  deepmovie run -c /etc/deepmovie/hall.toml --set input.stall_timeout_s=2
+
+A password on the command line can be read by every user of the machine: put such a URL in the file, or in
+DEEPMOVIE_SOURCE.""",
+    )
+    add_settings(parser)
+    loaded = _load(parser, parser.read(arguments))
+    from streamer.daemon import run  # noqa: PLC0415 - imports torch
+
+    return run(loaded.config)
+
+
+def _send(arguments: Sequence[str]) -> int:
+    parser = Parser(
+        "send",
+        "Publish any source over ZeroMQ, as a camera to test with. Ends with the source, or on Ctrl-C.",
+        """\
+  deepmovie send test: pub+bind:tcp://127.0.0.1:5555
+  deepmovie send clip.mp4 push+connect:tcp://127.0.0.1:5555 --fps 10""",
+    )
+    parser.add_argument("source", metavar="SOURCE", help="where frames come from, as for run")
+    parser.add_argument("url", metavar="URL", help="where they go: pub or push, bind or connect")
+    parser.add_argument("--fps", type=positive, help="frames per second [as the source gives them]")
+    parser.add_argument("--name", default="camera", help="the stream's name in every message [camera]")
+    parser.add_argument("--frames", type=count, metavar="N", help="stop after N frames")
+    parser.add_argument("--allow-insecure", action="store_true", help="let other machines see the frames")
+    found = parser.read(arguments)
+    from streamer.send import send  # noqa: PLC0415 - imports av, cv2 and zmq
+
+    return send(
+        found.source,
+        found.url,
+        fps=found.fps,
+        name=found.name,
+        frames=found.frames,
+        allow_insecure=found.allow_insecure,
+    )
+
+
+def _demo(arguments: Sequence[str]) -> int:
+    parser = Parser(
+        "demo",
+        "Send the built-in scene over ZeroMQ, paint it, record the result and say how it went. Takes about a minute.",
+        "  deepmovie demo\n  deepmovie demo --out /tmp/demo --no-browser",
+    )
+    parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="where demo.mp4 goes [out]")
+    parser.add_argument("--no-browser", action="store_true", help="do not open the picture at the end")
+    found = parser.read(arguments)
+    from streamer.demo import demo  # noqa: PLC0415 - imports torch
+
+    return demo(found.out, browser=not found.no_browser)
+
+
+def _check(arguments: Sequence[str]) -> int:
+    parser = Parser(
+        "check",
+        "Check the settings and show each with its value and where it comes from; starts nothing.",
+        "  deepmovie check -c /etc/deepmovie/hall.toml\n  deepmovie check rtsp://camera/live --fps 5 --json\n"
+        "  deepmovie check --template > deepmovie.toml",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--template", action="store_true", help="print a file with every setting explained, and end")
+    add_settings(parser)
+    found = parser.read(arguments)
+    from streamer import reference, report  # noqa: PLC0415 - only here
+
+    if found.template:
+        return _print(reference.reference().rstrip("\n"))
+    loaded = _load(parser, found)
+    return _print(report.as_json(loaded) if found.json else report.as_table(loaded))
+
+
+def _version(arguments: Sequence[str]) -> int:
+    Parser("version", "Print the version.", "  deepmovie version").read(arguments)
+    return _print(f"deepmovie {version('deepmovie')}")
+
+
+def _load(parser: Parser, found: Namespace) -> Loaded:
+    """Return the effective settings; from here on their passwords are masked in the log."""
+    loaded = load(found.config, os.environ, settings_in(parser, found))
+    for url in (loaded.config.source, *loaded.config.sinks):
+        register_url(url)
+    return loaded
+
+
+def _overview() -> str:
+    commands = "\n".join(f"  {name:<9}{command.summary}" for name, command in COMMANDS.items())
+    return (
+        "usage: deepmovie COMMAND ...\n\n"
+        "Paints live video in the style of any painting, frame after frame.\n\n"
+        f"commands:\n{commands}\n\n"
+        "'deepmovie COMMAND --help' explains one."
+    )
+
+
+def _print(text: str) -> int:
+    print(text)  # noqa: T201 - what the command was asked for
+    return 0
+
+
+def _complain(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201 - for people, before there is a log
+
+
+COMMANDS = {
+    "run": Command("paint a stream", _run),
+    "send": Command("publish any source over ZeroMQ, as a camera to test with", _send),
+    "demo": Command("show what it does, in a minute", _demo),
+    "check": Command("check the settings and show where each comes from", _check),
+    "version": Command("print the version", _version),
+}

@@ -1,0 +1,145 @@
+"""``deepmovie send``: any source published over ZeroMQ, as a camera to test with."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import islice
+from threading import Event
+from types import FrameType
+
+from protocols.endpoints import Sink, Source
+from protocols.errors import SourceError, TransportError
+from protocols.frame import Frame, Rejected
+from protocols.url import UrlError, exposes_network, redact, sink_from, source_from
+from protocols.wire import Limits
+from streamer.config import ConfigError, Input
+
+DEFAULT_FPS = 25.0
+
+
+def send(
+    source_url: str,
+    sink_url: str,
+    *,
+    fps: float | None = None,
+    name: str = "camera",
+    frames: int | None = None,
+    allow_insecure: bool = False,
+) -> int:
+    """Send the frames of a source until it ends, until there were ``frames`` of them or until a signal comes.
+
+    Args:
+        fps: frames per second; None keeps the source's own times.
+
+    Returns:
+        The exit code: 0, or 69 (unavailable) when the source or the sink failed.
+
+    Raises:
+        ConfigError: a URL is not one, or would let other machines in without ``allow_insecure``.
+    """
+    exposed = [url for url in (source_url, sink_url) if exposes_network(url)]
+    if exposed and not allow_insecure:
+        raise ConfigError(f"command line: {exposed[0]} is open to other machines; expected --allow-insecure with it")
+    source, sink = _ends(source_url, sink_url, name=name, fps=fps or DEFAULT_FPS)
+    progress = _Progress(f"{redact(source_url)} -> {redact(sink_url)}")
+    failure = None
+    with _stop_on_signal() as stop:
+        try:
+            _send_all(islice(_paced(source, fps, stop), frames), sink, progress)
+        except TransportError as error:
+            failure = error
+    progress.end()
+    if failure is None:
+        return 0
+    side = "source" if isinstance(failure, SourceError) else "sink"
+    print(f"deepmovie send: the {side} failed: {redact(str(failure))}", file=sys.stderr)  # noqa: T201 - for people
+    return os.EX_UNAVAILABLE
+
+
+def _ends(source_url: str, sink_url: str, *, name: str, fps: float) -> tuple[Source, Sink]:
+    usual = Input()
+    limits = Limits(max_pixels=usual.max_pixels, max_message_bytes=usual.max_message_bytes)
+    try:
+        source = source_from(
+            source_url, limits=limits, open_timeout_s=usual.open_timeout_s, stall_timeout_s=usual.stall_timeout_s
+        )
+        return source, sink_from(sink_url, name=name, fps=fps, limits=limits)
+    except UrlError as error:
+        raise ConfigError(f"command line: {error}") from None
+
+
+def _send_all(frames: Iterable[Frame], sink: Sink, progress: "_Progress") -> None:
+    sink.open()
+    try:
+        for frame in frames:
+            sink.write(frame)
+            progress.count()
+    finally:
+        sink.close()
+
+
+def _paced(source: Source, fps: float | None, stop: Event) -> Iterator[Frame]:
+    """Yield the frames in time: those of a file wait for it, those a live source has too many of are left out."""
+    began = first_pts = 0.0
+    sent = left_out = 0
+    for frame in source.frames(stop):
+        if isinstance(frame, Rejected):
+            continue
+        now = time.monotonic()
+        if sent == 0:
+            began, first_pts = now, frame.pts
+        due = began + (sent / fps if fps else frame.pts - first_pts)
+        if source.live and fps and now < due:
+            left_out += 1
+            continue
+        if not source.live:
+            if stop.wait(max(0.0, due - now)):
+                return
+            frame = replace(frame, captured_at=time.time(), received_at=time.monotonic())  # noqa: PLW2901 - the same one, now
+        sent += 1
+        yield replace(frame, dropped=frame.dropped + left_out)
+
+
+@contextmanager
+def _stop_on_signal() -> Iterator[Event]:
+    """Give an event that the first SIGINT or SIGTERM sets; a second one ends the process."""
+    stop = Event()
+
+    def set_stop(number: int, _frame: FrameType | None) -> None:
+        stop.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    before = {number: signal.signal(number, set_stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Progress:
+    """A line on standard error: kept up to date on a terminal, else only the last one."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._began = self._shown = time.monotonic()
+        self._frames = 0
+
+    def count(self) -> None:
+        self._frames += 1
+        if sys.stderr.isatty() and time.monotonic() - self._shown > 0.5:
+            self._shown = time.monotonic()
+            self._show(end="")
+
+    def end(self) -> None:
+        self._show(end="\n")
+
+    def _show(self, *, end: str) -> None:
+        elapsed_s = time.monotonic() - self._began
+        rate = f"{self._frames} frames in {elapsed_s:.1f} s, {self._frames / max(elapsed_s, 1e-9):.1f} fps"
+        start = "\r" if sys.stderr.isatty() else ""
+        print(f"{start}{self._title}: {rate}", end=end, file=sys.stderr, flush=True)  # noqa: T201 - for people

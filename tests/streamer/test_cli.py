@@ -1,0 +1,156 @@
+"""The command line, in processes of its own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from streamer.cli import COMMANDS
+from streamer.reference import reference
+from streamer.settings import KEYS, load
+
+HEAVY = {"torch", "torchvision", "onnxruntime", "cv2", "av", "zmq", "numpy"}
+
+
+def deepmovie(*arguments: str, environ: dict[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "streamer", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={"PATH": "/usr/bin:/bin", **(environ or {})},
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments", [[command, "--help"] for command in COMMANDS] + [["--help"], ["check"], ["version"]]
+)
+def test_quick_commands_import_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys; from streamer.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "finally: print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    assert ended.stdout
+    assert not HEAVY & set(ended.stderr.split())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_says_what_a_command_does_with_examples(command: str) -> None:
+    ended = deepmovie(command, "--help")
+    assert ended.returncode == 0
+    assert f"deepmovie {command}" in ended.stdout.partition("examples:")[2]
+
+
+def test_without_a_command_the_commands_are_listed() -> None:
+    for arguments in ([], ["--help"], ["-h"]):
+        ended = deepmovie(*arguments)
+        assert ended.returncode == 0
+        assert all(f"  {command} " in ended.stdout for command in COMMANDS)
+
+
+def test_run_help_names_the_built_in_styles() -> None:
+    shown = deepmovie("run", "--help").stdout
+    assert all(style in shown for style in ("starry", "harvest", "storm", "blossom"))
+
+
+def test_version_is_that_of_the_package() -> None:
+    assert deepmovie("version").stdout.startswith("deepmovie 0.")
+    assert deepmovie("--version").stdout == deepmovie("version").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["rum"], "did you mean run?"),
+        (["run", "--fsp", "3"], "did you mean --fps?"),
+        (["check", "--sytle=storm"], "did you mean --style?"),
+        (["run", "--st", "storm"], "unknown argument '--st'"),
+        (["run", "--fps"], "expected one argument"),
+        (["run", "--set", "fps"], "--set takes KEY=VALUE, got 'fps'"),
+        (["run", "--fps", "3", "--set", "paint.fps=3"], "paint.fps is given twice"),
+        (["send", "test:"], "required: URL"),
+        (["send", "test:", "null:", "--fps", "0"], "expected a number above 0"),
+        (["send", "test:", "null:", "--frames", "1.5"], "expected a whole number above 0"),
+        (["demo", "now"], "unknown argument 'now'"),
+        (["version", "now"], "unknown argument 'now'"),
+    ],
+)
+def test_wrong_usage_ends_with_2_and_a_hint(arguments: list[str], hint: str) -> None:
+    ended = deepmovie(*arguments)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert hint in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["run", "--fps", "fast"], "command line: paint.fps: expected a number from 0.1 to 240, got 'fast'"),
+        (["run", "--set", "fps=3"], "did you mean paint.fps?"),
+        (["check", "--style", "strom"], "did you mean storm?"),
+        (["check", "-c", "/nowhere.toml"], "/nowhere.toml: cannot be read: No such file or directory"),
+        (["check", "test:", "tcp://0.0.0.0:5556"], "allow_insecure = true"),
+        (["send", "gopher://x", "null:"], "expected"),
+        (["send", "test:", "tcp://0.0.0.0:5556"], "--allow-insecure"),
+    ],
+)
+def test_wrong_settings_end_with_78_without_a_traceback(arguments: list[str], hint: str) -> None:
+    ended = deepmovie(*arguments)
+    assert (ended.returncode, ended.stdout) == (78, "")
+    assert hint in ended.stderr
+    assert ended.stderr.startswith("1 problem in the configuration:\n")
+    assert "Traceback" not in ended.stderr
+
+
+def test_check_shows_every_value_and_its_origin(tmp_path: Path) -> None:
+    path = tmp_path / "hall.toml"
+    path.write_text('name = "hall"\n[paint]\nfps = 5\n')
+    arguments = ["check", "rtsp://u:hunter2@camera/live", "--iterations", "3", "null:", "-c", str(path), "--no-once"]
+    environ = {"DEEPMOVIE_PAINT__FPS": "7"}
+    rows = [line.split(maxsplit=2) for line in deepmovie(*arguments, environ=environ).stdout.splitlines()]
+    table = {key: (value, origin) for key, value, origin in rows}
+    assert list(table) == list(KEYS)
+    assert table["name"] == ('"hall"', f"file {path}")
+    assert table["paint.fps"] == ("7.0", "environment DEEPMOVIE_PAINT__FPS")
+    assert table["paint.iterations"] == ("3", "command line")
+    assert table["sinks"] == ('["null:"]', "command line")
+    assert table["once"] == ("false", "command line")
+    assert table["paint.size"] == ('"auto"', "default")
+    assert "hunter2" not in str(table)
+    again = json.loads(deepmovie(*arguments, "--json", environ=environ).stdout)
+    assert again["paint.fps"] == {"value": 7.0, "origin": "environment DEEPMOVIE_PAINT__FPS"}
+    assert "hunter2" not in str(again)
+
+
+def test_what_check_shows_is_a_settings_file(tmp_path: Path) -> None:
+    arguments = ["check", "test:", "null:", "--style", "storm", "--size=64", "--style-strength=0.25", "--name=a"]
+    path = tmp_path / "again.toml"
+    rows = [line.split("  ")[0] + " = " + line.split("  ", 1)[1].strip().split("  ")[0] for line in
+            deepmovie(*arguments).stdout.splitlines()]  # fmt: skip
+    path.write_text("\n".join(rows))
+    assert load(path, {}, {}).config.paint.style == "storm"
+    assert load(path, {}, {}).config.paint.style_strength == 0.25
+
+
+def test_the_template_is_the_reference_file() -> None:
+    assert deepmovie("check", "--template").stdout == reference()
+
+
+def test_a_bug_ends_with_1_and_shows_no_password() -> None:
+    code = (
+        "import sys, types, streamer.cli\n"
+        "broken = types.ModuleType('streamer.daemon')\n"
+        "def run(config): raise RuntimeError('cannot open ' + config.source)\n"
+        "broken.run = run\n"
+        "sys.modules['streamer.daemon'] = broken\n"
+        "sys.exit(streamer.cli.main(['run', 'rtsp://u:hunter2@camera/live']))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "RuntimeError: cannot open rtsp://" in ended.stderr
+    assert "hunter2" not in ended.stderr
