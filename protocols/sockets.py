@@ -80,7 +80,7 @@ def receive_parts(socket: zmq.Socket[bytes], stop: Event) -> list[memoryview] | 
             break
         if stop.is_set():
             return None
-    if socket.socket_type == zmq.REP:
+    if socket.type == zmq.REP:
         socket.send(b"OK")
     return parts
 

@@ -56,7 +56,7 @@ class Message:
 
 
 def topics(name: str) -> tuple[bytes, bytes]:
-    """Return the beginnings of the headers of a stream: as we write them, and as stock imageZMQ does."""
+    """Return the beginnings of the headers of a stream: with JSON's usual space, and without (old pyzmq)."""
     quoted = json.dumps(name)
     return f'{{"msg": {quoted}'.encode(), f'{{"msg":{quoted}'.encode()
 
