@@ -71,5 +71,5 @@ def test_the_fill_never_leaves_the_unit_range(brightness: float) -> None:
     wild = ColorStatistics(_target().mean + brightness, _target().covariance * 20)
     filled = palette_fill(_noise().clamp(0.0, 1.0), wild)
     assert filled.isfinite().all()
-    assert 0.0 <= filled.min()
+    assert filled.min() >= 0.0
     assert filled.max() <= 1.0
