@@ -18,6 +18,8 @@ BUILT_IN_STYLES = ("starry", "harvest", "storm", "blossom")
 AUTO: Final = "auto"
 """How a setting whose value is chosen at the start (None in here) is written by people."""
 
+MAX_SINKS = 16
+
 
 def shown(value: object) -> str:
     """Return ``value`` for a message: short, on one line, without passwords."""
@@ -67,6 +69,12 @@ def _allowed_url(text: str, info: ValidationInfo) -> str:
     return text
 
 
+def _some(urls: tuple[str, ...]) -> tuple[str, ...]:
+    if not 1 <= len(urls) <= MAX_SINKS:
+        raise ValueError(f"expected 1 to {MAX_SINKS} URLs, got {len(urls)}")
+    return urls
+
+
 def _list(text: str) -> list[object]:
     """Return the list that ``text`` writes (``["a", "b"]``), or else itself as the only item."""
     if not text.startswith("["):
@@ -85,7 +93,7 @@ NameOrPath = Annotated[str, AfterValidator(_name_or_path)]
 class Section(BaseModel):
     """One table of the file: nothing unknown, nothing changed later, no value shown in an exception."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -196,10 +204,8 @@ class Config(Section):
         description="Where frames come from: rtsp://, http://, a file, camera:0, test: (the built-in scene) or "
         "tcp://host:port (ZeroMQ).",
     )
-    sinks: tuple[Url, ...] = Field(
+    sinks: Annotated[tuple[Url, ...], AfterValidator(_some)] = Field(
         default=("tcp://127.0.0.1:5556",),
-        min_length=1,
-        max_length=16,
         repr=False,
         description="Where painted frames go, one URL or a list: tcp://host:port (ZeroMQ), a file.mp4, null:",
     )

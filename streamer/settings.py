@@ -101,8 +101,7 @@ def allowed(field: FieldInfo) -> str:
         return " or ".join(repr(choice) for choice in get_args(kind))
     kinds = get_args(kind) or (kind,)
     if isinstance(field.default, tuple):
-        low, high = _limits(field, "min_length", "max_length")
-        return f"a list of {low} to {high} texts"
+        return "a list of texts"
     if bool in kinds:
         return "true or false"
     if int in kinds or float in kinds:

@@ -4,61 +4,89 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple, Protocol
 
 import pytest
 
-from streamer.cli import COMMANDS
+from streamer import redaction
+from streamer.cli import COMMANDS, main
+from streamer.config import Config
 from streamer.reference import reference
 from streamer.settings import KEYS, load
 
-HEAVY = {"torch", "torchvision", "onnxruntime", "cv2", "av", "zmq", "numpy"}
+HEAVY = {"torch", "torchvision", "onnxruntime", "cv2", "av", "zmq"}
 
 
-def deepmovie(*arguments: str, environ: dict[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "streamer", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env={"PATH": "/usr/bin:/bin", **(environ or {})},
-    )
+class Ended(NamedTuple):
+    """What a command left behind."""
+
+    code: int
+    stdout: str
+    stderr: str
 
 
-@pytest.mark.parametrize(
-    "arguments", [[command, "--help"] for command in COMMANDS] + [["--help"], ["check"], ["version"]]
-)
-def test_quick_commands_import_nothing_heavy(arguments: list[str]) -> None:
+class Deepmovie(Protocol):
+    def __call__(self, *arguments: str) -> Ended: ...
+
+
+@pytest.fixture
+def deepmovie(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Deepmovie:
+    """Run the command line within this process; afterwards the secrets it registered are forgotten."""
+    monkeypatch.setattr(redaction, "_forms", set())
+    monkeypatch.setattr(redaction, "_pattern", None)
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def run(*arguments: str) -> Ended:
+        try:
+            code = main(arguments)
+        except SystemExit as exit_:
+            code = int(exit_.code or 0)
+        return Ended(code, *capsys.readouterr())
+
+    return run
+
+
+def test_quick_commands_import_nothing_heavy() -> None:
     code = (
         "import sys; from streamer.cli import main\n"
-        "try: main(sys.argv[1:])\n"
-        "finally: print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)"
+        f"for arguments in {[*([command, '--help'] for command in COMMANDS), ['--help'], ['check'], ['version']]}:\n"
+        "    try: main(arguments)\n"
+        "    except SystemExit as exit: assert exit.code == 0\n"
+        "print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)"
     )
-    ended = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
-    assert ended.stdout
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "usage: deepmovie run" in ended.stdout
+    assert "paint.fps" in ended.stdout
     assert not HEAVY & set(ended.stderr.split())
 
 
+def test_the_package_runs_as_a_program_and_passes_its_exit_code_on() -> None:
+    ended = subprocess.run([sys.executable, "-m", "streamer", "rum"], capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr == "unknown command 'rum'; did you mean run?\nTry 'deepmovie --help'.\n"
+
+
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_says_what_a_command_does_with_examples(command: str) -> None:
+def test_help_says_what_a_command_does_with_examples(deepmovie: Deepmovie, command: str) -> None:
     ended = deepmovie(command, "--help")
-    assert ended.returncode == 0
+    assert ended.code == 0
     assert f"deepmovie {command}" in ended.stdout.partition("examples:")[2]
 
 
-def test_without_a_command_the_commands_are_listed() -> None:
+def test_without_a_command_the_commands_are_listed(deepmovie: Deepmovie) -> None:
     for arguments in ([], ["--help"], ["-h"]):
         ended = deepmovie(*arguments)
-        assert ended.returncode == 0
+        assert ended.code == 0
         assert all(f"  {command} " in ended.stdout for command in COMMANDS)
 
 
-def test_run_help_names_the_built_in_styles() -> None:
+def test_run_help_names_the_built_in_styles(deepmovie: Deepmovie) -> None:
     shown = deepmovie("run", "--help").stdout
     assert all(style in shown for style in ("starry", "harvest", "storm", "blossom"))
 
 
-def test_version_is_that_of_the_package() -> None:
+def test_version_is_that_of_the_package(deepmovie: Deepmovie) -> None:
     assert deepmovie("version").stdout.startswith("deepmovie 0.")
     assert deepmovie("--version").stdout == deepmovie("version").stdout
 
@@ -80,9 +108,9 @@ def test_version_is_that_of_the_package() -> None:
         (["version", "now"], "unknown argument 'now'"),
     ],
 )
-def test_wrong_usage_ends_with_2_and_a_hint(arguments: list[str], hint: str) -> None:
+def test_wrong_usage_ends_with_2_and_a_hint(deepmovie: Deepmovie, arguments: list[str], hint: str) -> None:
     ended = deepmovie(*arguments)
-    assert (ended.returncode, ended.stdout) == (2, "")
+    assert (ended.code, ended.stdout) == (2, "")
     assert hint in ended.stderr
     assert "Traceback" not in ended.stderr
 
@@ -99,20 +127,22 @@ def test_wrong_usage_ends_with_2_and_a_hint(arguments: list[str], hint: str) -> 
         (["send", "test:", "tcp://0.0.0.0:5556"], "--allow-insecure"),
     ],
 )
-def test_wrong_settings_end_with_78_without_a_traceback(arguments: list[str], hint: str) -> None:
+def test_wrong_settings_end_with_78_without_a_traceback(deepmovie: Deepmovie, arguments: list[str], hint: str) -> None:
     ended = deepmovie(*arguments)
-    assert (ended.returncode, ended.stdout) == (78, "")
+    assert (ended.code, ended.stdout) == (78, "")
     assert hint in ended.stderr
     assert ended.stderr.startswith("1 problem in the configuration:\n")
     assert "Traceback" not in ended.stderr
 
 
-def test_check_shows_every_value_and_its_origin(tmp_path: Path) -> None:
+def test_check_shows_every_value_and_its_origin(
+    deepmovie: Deepmovie, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "hall.toml"
     path.write_text('name = "hall"\n[paint]\nfps = 5\n')
     arguments = ["check", "rtsp://u:hunter2@camera/live", "--iterations", "3", "null:", "-c", str(path), "--no-once"]
-    environ = {"DEEPMOVIE_PAINT__FPS": "7"}
-    rows = [line.split(maxsplit=2) for line in deepmovie(*arguments, environ=environ).stdout.splitlines()]
+    monkeypatch.setenv("DEEPMOVIE_PAINT__FPS", "7")
+    rows = [line.split(maxsplit=2) for line in deepmovie(*arguments).stdout.splitlines()]
     table = {key: (value, origin) for key, value, origin in rows}
     assert list(table) == list(KEYS)
     assert table["name"] == ('"hall"', f"file {path}")
@@ -122,12 +152,12 @@ def test_check_shows_every_value_and_its_origin(tmp_path: Path) -> None:
     assert table["once"] == ("false", "command line")
     assert table["paint.size"] == ('"auto"', "default")
     assert "hunter2" not in str(table)
-    again = json.loads(deepmovie(*arguments, "--json", environ=environ).stdout)
+    again = json.loads(deepmovie(*arguments, "--json").stdout)
     assert again["paint.fps"] == {"value": 7.0, "origin": "environment DEEPMOVIE_PAINT__FPS"}
     assert "hunter2" not in str(again)
 
 
-def test_what_check_shows_is_a_settings_file(tmp_path: Path) -> None:
+def test_what_check_shows_is_a_settings_file(deepmovie: Deepmovie, tmp_path: Path) -> None:
     arguments = ["check", "test:", "null:", "--style", "storm", "--size=64", "--style-strength=0.25", "--name=a"]
     path = tmp_path / "again.toml"
     rows = [line.split("  ")[0] + " = " + line.split("  ", 1)[1].strip().split("  ")[0] for line in
@@ -137,20 +167,18 @@ def test_what_check_shows_is_a_settings_file(tmp_path: Path) -> None:
     assert load(path, {}, {}).config.paint.style_strength == 0.25
 
 
-def test_the_template_is_the_reference_file() -> None:
+def test_the_template_is_the_reference_file(deepmovie: Deepmovie) -> None:
     assert deepmovie("check", "--template").stdout == reference()
 
 
-def test_a_bug_ends_with_1_and_shows_no_password() -> None:
-    code = (
-        "import sys, types, streamer.cli\n"
-        "broken = types.ModuleType('streamer.daemon')\n"
-        "def run(config): raise RuntimeError('cannot open ' + config.source)\n"
-        "broken.run = run\n"
-        "sys.modules['streamer.daemon'] = broken\n"
-        "sys.exit(streamer.cli.main(['run', 'rtsp://u:hunter2@camera/live']))"
-    )
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert ended.returncode == 1
+def test_a_bug_ends_with_1_and_shows_no_password(deepmovie: Deepmovie, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(config: Config) -> int:
+        raise RuntimeError(f"cannot open {config.source}")
+
+    broken = ModuleType("streamer.daemon")
+    vars(broken)["run"] = run
+    monkeypatch.setitem(sys.modules, "streamer.daemon", broken)
+    ended = deepmovie("run", "rtsp://u:hunter2@camera/live")
+    assert ended.code == 1
     assert "RuntimeError: cannot open rtsp://" in ended.stderr
     assert "hunter2" not in ended.stderr

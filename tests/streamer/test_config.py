@@ -87,7 +87,7 @@ def test_all_problems_are_told_at_once_with_their_place(tmp_path: Path) -> None:
     assert text.splitlines() == [
         "6 problems in the configuration:",
         f"  file {path}: unknown setting 'nmae'; did you mean name?",
-        "  command line: sinks: expected a list of 1 to 16 texts, got []",
+        "  command line: sinks: expected 1 to 16 URLs, got 0",
         "  environment DEEPMOVIE_PAINT__SIZE: paint.size: expected a whole number from 32 to 4096 or 'auto', got 'big'",
         f"  file {path}: paint.fps: expected a number from 0.1 to 240, got 1000",
         f"  file {path}: paint.device: expected auto, cpu, cuda or cuda:N, got 'gpu'",
@@ -135,6 +135,9 @@ def test_an_unknown_variable_is_an_error_and_names_the_nearest(tmp_path: Path) -
         ("name", 'cam"}'),
         ("once", "perhaps"),
         ("sinks", []),
+        ("sinks", ["null:"] * 17),
+        ("sinks", [5]),
+        ("sinks", 5),
         ("source", 5),
         ("source", "gopher://x"),
         ("log.level", "loud"),
@@ -182,6 +185,7 @@ def test_a_password_never_shows_in_an_error_or_in_the_configuration(tmp_path: Pa
         with pytest.raises(ValidationError) as caught:
             Config(source=url)
         assert "hunter2" not in str(caught.value)
+    assert "hunter2" not in str(ConfigError("cannot use rtsp://user:hunter2@camera/live"))
     assert "hunter2" not in repr(Config(source=f"rtsp://user:{secret}@camera/live"))
 
 

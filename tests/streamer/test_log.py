@@ -94,6 +94,7 @@ LEAKS: list[Callable[[Any, str], object]] = [
     lambda logger, url: logger.info("opened", command=f"ffmpeg -i {url} -f null -"),
     lambda logger, url: logger.info("opened", text=json.dumps({"url": url})),
     lambda logger, url: logger.info("opened", text=repr([url])),
+    lambda logger, url: logger.info("opened", text=repr([url.encode()])),
     lambda logger, url: logging.getLogger("some.library").error("cannot open %s", url),
     lambda logger, url: warnings.warn(url, stacklevel=1),
     lambda logger, url: threading.excepthook(
