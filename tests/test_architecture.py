@@ -30,7 +30,7 @@ LAYERS = (
 """The files of `streamer`, from the top down: each imports only from its own layer and from those below."""
 
 CONCRETE = {
-    *(f"protocols.{name}" for name in ("zeromq", "video", "scene")),
+    *(f"protocols.{name}" for name in ("zeromq", "video", "scene", "scene_source")),
     *(f"models.{name}" for name in ("vgg", "weights", "objective", "adjoint", "flow", "cuts", "color", "paintings")),
 }
 """What is injected: the daemon knows it by its Protocol, and only these files by its name."""
@@ -119,11 +119,19 @@ def _timestamps(tree: ast.Module) -> Iterator[ast.expr]:
     for node in ast.walk(tree):
         if isinstance(node, ast.keyword) and node.arg in TIMESTAMPS:
             yield node.value
-        if isinstance(node, ast.Assign) and any(_name(target) in TIMESTAMPS for target in node.targets):
-            yield node.value
+        if isinstance(node, ast.Assign):
+            pairs = (pair for target in node.targets for pair in _assigned(target, node.value))
+            yield from (value for target, value in pairs if _name(target) in TIMESTAMPS)
         if isinstance(node, ast.arguments):
             options = zip(node.kwonlyargs, node.kw_defaults, strict=True)
             yield from (default for option, default in options if option.arg == "wall" and default)
+
+
+def _assigned(target: ast.expr, value: ast.expr) -> list[tuple[ast.expr, ast.expr]]:
+    """Return who gets what in `a = b` and in `a, b = c, d`."""
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        return list(zip(target.elts, value.elts, strict=True))
+    return [(target, value)]
 
 
 def _name(target: ast.expr) -> str:
@@ -182,6 +190,7 @@ def test_every_file_of_the_streamer_has_its_layer() -> None:
         ("models/weights.py", "np.load(path, allow_pickle=True)", "allow_pickle"),
         ("streamer/governor.py", "started = time.time()", "wall clock"),
         ("streamer/governor.py", "age = time.time() - frame.captured_at", "wall clock"),
+        ("streamer/governor.py", "captured_at, began = 0.0, time.time()", "wall clock"),
         ("streamer/governor.py", "def f(*, clock=time.time): ...", "wall clock"),
         ("streamer/governor.py", "from time import time", "imports time.time"),
         ("streamer/governor.py", "from datetime import datetime", "imports datetime"),
@@ -208,6 +217,7 @@ def test_a_broken_rule_is_found(path: str, source: str, complaint: str) -> None:
         ("protocols/wire.py", "header['published_at'] = time.time() if at is None else at"),
         ("protocols/zeromq.py", "Frame(captured_at=time.time(), received_at=time.monotonic())"),
         ("protocols/zeromq.py", "self._epoch = time.time_ns() // 1_000_000"),
+        ("protocols/scene.py", "captured_at, received_at = time.time(), time.monotonic()"),
         ("streamer/telemetry.py", "def f(*, wall=time.time, clock=time.monotonic): ..."),
         ("streamer/workers.py", "try:\n    f()\nexcept Closed:\n    pass"),
         ("streamer/workers.py", "try:\n    f()\nexcept Exception as error:\n    log.warning('failed', error=error)"),
