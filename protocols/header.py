@@ -7,8 +7,8 @@ from protocols.errors import WireError
 
 VERSION = 1
 MAX_BYTES = 1024
-COUNT_MAX = 2**53 - 1
-"""The largest integer that every JSON reader keeps exact."""
+COUNT_MAX = 2**63 - 1
+"""Fits a signed 64-bit integer: epochs are often nanoseconds since 1970."""
 
 _SECONDS_MAX = 1e11
 _REQUIRED = ("seq", "epoch", "pts", "captured_at")
