@@ -9,34 +9,36 @@ import torch
 from torch import Tensor
 
 
-def warp(image: Tensor, flow: Tensor) -> Tensor:
+def warp(image: Tensor, flow: Tensor, *, sharp: bool = False) -> Tensor:
     """Return `image`, given in target coordinates, as seen from origin: out(p) = image(p + flow(p)).
 
-    Bilinear, in pixel coordinates and not in ``grid_sample``'s normalized ones, so that a zero flow is the identity
-    bit for bit and a whole-pixel flow moves exactly. What lies outside is taken from the nearest edge.
+    Works in pixel coordinates and not in ``grid_sample``'s normalized ones, so that a zero flow is the identity bit for
+    bit and a whole-pixel flow moves exactly. What lies outside is taken from the nearest edge.
 
     Args:
-        image: B x C x H x W.
+        image: 1 x C x H x W.
         flow: 1 x 2 x H x W.
+        sharp: cubic (Catmull-Rom) instead of linear interpolation. Strokes that are moved again and again stay crisp;
+            the result may overshoot the range of `image` a little.
 
     Returns:
-        B x C x H x W.
+        1 x C x H x W.
     """
-    batch, channels, height, width = image.shape
+    channels, height, width = image.shape[1:]
     x, y = _positions(flow)
     x, y = x.clamp(0, width - 1), y.clamp(0, height - 1)
-    left, top = x.floor().clamp(max=max(width - 2, 0)), y.floor().clamp(max=max(height - 2, 0))
-    right_share, bottom_share = x - left, y - top
-    corner = (top * width + left).long().flatten()
-    step_x, step_y = int(width > 1), width * int(height > 1)
-    pixels = image.flatten(2)
-
-    def corners(offset: int) -> Tensor:
-        return pixels.index_select(2, corner + offset).view(batch, channels, height, width)
-
-    upper = torch.lerp(corners(0), corners(step_x), right_share.to(image.dtype))
-    lower = torch.lerp(corners(step_y), corners(step_y + step_x), right_share.to(image.dtype))
-    return torch.lerp(upper, lower, bottom_share.to(image.dtype))
+    left, top = x.floor(), y.floor()
+    weigh = _cubic if sharp else _linear
+    columns = [((left + step).clamp(0, width - 1).long(), weight) for step, weight in weigh(x - left)]
+    rows = [((top + step).clamp(0, height - 1).long() * width, weight) for step, weight in weigh(y - top)]
+    # One pixel's channels beside each other: a gather of rows is ten times as fast as one along the last axis.
+    pixels = image[0].flatten(1).T.contiguous()
+    moved = torch.zeros_like(pixels)
+    for row, row_weight in rows:
+        for column, column_weight in columns:
+            weight = (row_weight * column_weight).to(image.dtype).reshape(-1, 1)
+            moved.addcmul_(pixels.index_select(0, (row + column).flatten()), weight)
+    return moved.view(height, width, channels).permute(2, 0, 1)[None].contiguous()
 
 
 def visible_mask(there: Tensor, back: Tensor) -> Tensor:
@@ -68,3 +70,19 @@ def _positions(flow: Tensor) -> tuple[Tensor, Tensor]:
     x = torch.arange(width, device=flow.device, dtype=flow.dtype)
     y = torch.arange(height, device=flow.device, dtype=flow.dtype)
     return x + flow[0, 0], y[:, None] + flow[0, 1]
+
+
+def _linear(share: Tensor) -> list[tuple[int, Tensor]]:
+    """Return which neighbors count and how much, for pixels that lie `share` of the way to the next one."""
+    return [(0, 1 - share), (1, share)]
+
+
+def _cubic(share: Tensor) -> list[tuple[int, Tensor]]:
+    """Return the same for Catmull and Rom's spline (Keys 1981, a = -1/2)."""
+    square, cube = share**2, share**3
+    return [
+        (-1, square - (share + cube) / 2),
+        (0, 1 - 2.5 * square + 1.5 * cube),
+        (1, share / 2 + 2 * square - 1.5 * cube),
+        (2, (cube - square) / 2),
+    ]

@@ -15,18 +15,20 @@ def noise(channels: int = 3, height: int = 24, width: int = 32) -> Tensor:
     return torch.rand(1, channels, height, width, generator=torch.Generator().manual_seed(1))
 
 
-def test_a_zero_flow_is_the_identity_also_after_a_thousand_applications() -> None:
+@pytest.mark.parametrize("sharp", [False, True])
+def test_a_zero_flow_is_the_identity_also_after_a_thousand_applications(*, sharp: bool) -> None:
     image = noise()
     warped = image
     for _ in range(1000):
-        warped = warp(warped, constant_flow(0, 0))
+        warped = warp(warped, constant_flow(0, 0), sharp=sharp)
     assert torch.equal(warped, image)
 
 
+@pytest.mark.parametrize("sharp", [False, True])
 @pytest.mark.parametrize(("dx", "dy"), [(3, 0), (0, -2), (-5, 4)])
-def test_a_whole_pixel_flow_moves_exactly(dx: int, dy: int) -> None:
+def test_a_whole_pixel_flow_moves_exactly(dx: int, dy: int, *, sharp: bool) -> None:
     image = noise()
-    warped = warp(image, constant_flow(dx, dy))
+    warped = warp(image, constant_flow(dx, dy), sharp=sharp)
     inner = slice(6, 18)
     assert torch.equal(warped[..., inner, inner], image[..., 6 + dy : 18 + dy, 6 + dx : 18 + dx])
 
@@ -35,6 +37,23 @@ def test_half_a_pixel_is_the_mean_of_two_neighbors() -> None:
     image = noise()
     warped = warp(image, constant_flow(0.5, 0))
     torch.testing.assert_close(warped[..., :-1], (image[..., :-1] + image[..., 1:]) / 2)
+
+
+def test_sharp_interpolation_is_exact_for_a_parabola() -> None:
+    x = torch.arange(32.0).expand(1, 1, 24, 32)
+    image = (x - 12) ** 2 / 100
+    warped = warp(image, constant_flow(0.3, 0), sharp=True)
+    torch.testing.assert_close(warped[..., 2:-3], ((x + 0.3 - 12) ** 2 / 100)[..., 2:-3])
+
+
+def test_strokes_that_are_moved_often_stay_sharper_with_cubic_interpolation() -> None:
+    x = torch.arange(64.0).expand(1, 1, 24, 64)
+    strokes = 0.5 + 0.5 * torch.sin(x * 2 * torch.pi / 8)
+    soft = crisp = strokes
+    for dx in (0.5, -0.5) * 5:
+        soft, crisp = warp(soft, constant_flow(dx, 0, 24, 64)), warp(crisp, constant_flow(dx, 0, 24, 64), sharp=True)
+    soft_error, crisp_error = ((picture - strokes)[..., 16:48].square().mean() for picture in (soft, crisp))
+    assert float(crisp_error) < 0.1 * float(soft_error)
 
 
 def test_what_lies_outside_is_the_nearest_edge() -> None:
