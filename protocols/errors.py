@@ -1,9 +1,9 @@
 """What can go wrong at the edges. Everything here is raised to the streamer, which logs and retries.
 
-    TransportError
-     +-- SourceError   the source failed; another try may help
-     +-- SinkError     the sink failed; another try may help
-     +-- WireError     one message is not a frame; drop it and go on
+TransportError
+ +-- SourceError   the source failed; another try may help
+ +-- SinkError     the sink failed; another try may help
+ +-- WireError     one message is not a frame; drop it and go on
 """
 
 
@@ -24,7 +24,7 @@ class SourceError(TransportError):
     """A source ended, stalled or could not be opened.
 
     Reasons: ``eof``, ``stalled``, ``open_timeout``, ``refused``, ``auth``, ``not_found``, ``redirect``,
-    ``protocol``, ``format``, ``in_use``, ``failed``.
+    ``tls``, ``protocol``, ``format``, ``in_use``, ``failed``.
     """
 
 

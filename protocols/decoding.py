@@ -1,0 +1,171 @@
+"""Pictures out of anything FFmpeg opens: cameras on the network and on this machine, films."""
+
+import errno
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from numpy.typing import NDArray
+
+from protocols.errors import SourceError
+from protocols.frame import Rejected
+from protocols.redaction import redact
+from protocols.wire import Limits
+
+Kind = Literal["rtsp", "http", "camera", "file"]
+FAILURES = (FFmpegError, OSError)
+
+# Without probing a live stream opens in a tenth of a second, and is one frame behind. No fflags=nobuffer: it throws the
+# first key frame away.
+_LIVE = {"fpsprobesize": "0", "probesize": "32", "analyzeduration": "0"}
+# What a stream may lead FFmpeg to: never from the network to files, nor from a file to the network.
+_PROTOCOLS = {"rtsp": "rtp,tcp,udp,tls,crypto", "http": "http,https,tcp,tls,crypto,httpproxy", "file": "file,crypto"}
+_NOT_A_STREAM = {
+    errno.ENOENT: "not_found",
+    errno.ENODEV: "not_found",
+    errno.ECONNREFUSED: "refused",
+    errno.EACCES: "refused",
+    errno.EBUSY: "refused",
+}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Input:
+    """What to open, and how. Holds passwords."""
+
+    address: str
+    kind: Kind
+    live: bool
+    transport: Literal["tcp", "udp"] = "tcp"
+    size: tuple[int, int] | None = None
+    fps: float | None = None
+    open_timeout_s: float = 5.0
+    read_timeout_s: float = 3.0
+
+    def open(self) -> InputContainer:
+        """Return the opened container, which has a picture.
+
+        Raises:
+            SourceError: it cannot be opened. The error holds no password and leads to none.
+        """
+        address = f"file:{self.address}" if self.kind == "file" else self.address
+        # FFmpeg's own timeouts: they free a thread that nobody waits for any more.
+        timeouts = (self.open_timeout_s, self.read_timeout_s)
+        failure = SourceError(f"{redact(self.address)} has no picture", reason="format")
+        try:
+            container = av.open(
+                address, format="v4l2" if self.kind == "camera" else None, options=self._options(), timeout=timeouts
+            )
+        except FAILURES as error:
+            failure = self.failure(error)
+        else:
+            if container.streams.video:
+                container.streams.video[0].thread_type = "SLICE" if self.live else "AUTO"
+                return container
+            container.close()
+        raise failure
+
+    def failure(self, error: Exception) -> SourceError:
+        """Return what to say about an error of FFmpeg, whose own text would give passwords away."""
+        text = getattr(error, "strerror", None) or type(error).__name__
+        reason = _NOT_A_STREAM.get(getattr(error, "errno", None) or 0, "failed")
+        if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
+            reason = "auth"
+        elif isinstance(error, av.error.HTTPNotFoundError):
+            reason = "not_found"
+        elif isinstance(error, av.error.InvalidDataError):
+            reason = "format"
+        return SourceError(redact(f"{self.address}: {text}"), reason=reason)
+
+    def _options(self) -> dict[str, str]:
+        options = dict(_LIVE) if self.kind in {"rtsp", "camera"} else {}
+        if self.kind in _PROTOCOLS:
+            options["protocol_whitelist"] = _PROTOCOLS[self.kind]
+        if self.kind == "rtsp":
+            options |= {"rtsp_transport": self.transport, "tls_verify": "1"}
+            options |= {"timeout": str(int(self.read_timeout_s * 1_000_000))}
+        if self.kind == "http":
+            options |= {"tls_verify": "1"}
+        if self.kind == "camera" and self.size:
+            options["video_size"] = f"{self.size[0]}x{self.size[1]}"
+        if self.kind == "camera" and self.fps:
+            options["framerate"] = f"{self.fps:g}"
+        return options
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A decoded picture."""
+
+    image: NDArray[np.uint8]
+    time: float | None
+    """What the stream says, in s."""
+    duration: float
+    """How long a picture of this stream usually lasts, in s."""
+    captured_at: float
+    received_at: float
+
+
+def pictures(container: InputContainer, limits: Limits) -> Iterator[Picture | Rejected]:
+    """Yield what the container's first video stream holds, until it ends.
+
+    After damage nothing is trusted before the next key frame, as everything else is built on what was damaged.
+
+    Raises:
+        FFmpegError, OSError: reading failed.
+    """
+    stream = container.streams.video[0]
+    stream.codec_context.options = {"max_pixels": str(limits.max_pixels)}
+    reformatter = VideoReformatter()
+    usual = 1 / float(stream.average_rate) if stream.average_rate else 0.04
+    is_damaged = False
+    for packet in container.demux(stream):
+        try:
+            frames = packet.decode()
+        except av.error.InvalidDataError as error:
+            context = stream.codec_context
+            if context.width * context.height > limits.max_pixels:
+                yield _too_large(context.width, context.height, limits)
+            elif packet.size:
+                is_damaged = True
+                yield Rejected("corrupt", error.strerror or "invalid data")
+            continue
+        for frame in frames:
+            moment = time.time(), time.monotonic()
+            is_damaged = frame.is_corrupt or (is_damaged and not frame.key_frame)
+            if frame.width * frame.height > limits.max_pixels or min(frame.width, frame.height) < limits.min_side_px:
+                yield _too_large(frame.width, frame.height, limits)
+            elif is_damaged:
+                yield Rejected("corrupt", "damaged, or built on damage")
+            else:
+                written = None if frame.pts is None else frame.time
+                yield Picture(_rgb(frame, reformatter), written, usual, *moment)
+
+
+def _too_large(width: int, height: int, limits: Limits) -> Rejected:
+    allowed = f"sides from {limits.min_side_px} and at most {limits.max_pixels} pixels"
+    return Rejected("pixels", f"{width} x {height}: only {allowed} are taken")
+
+
+def _rgb(frame: VideoFrame, reformatter: VideoReformatter) -> NDArray[np.uint8]:
+    """Return the picture upright, in full-range RGB, by what the frame itself says of its colors.
+
+    The shape of its pixels is not heeded: a picture with long pixels stays as wide as it is coded.
+    """
+    unknown = frame.colorspace == 2
+    rgb = reformatter.reformat(
+        frame,
+        format="rgb24",
+        src_colorspace=(Colorspace.ITU709 if frame.height > 576 else Colorspace.ITU601) if unknown else None,
+        src_color_range=frame.color_range,
+        dst_color_range=ColorRange.JPEG,
+        threads=1,
+    )
+    return np.ascontiguousarray(np.rot90(rgb.to_ndarray(), frame.rotation // 90), dtype=np.uint8)
