@@ -27,7 +27,17 @@ if TYPE_CHECKING:
     from protocols.wire import Limits
     from protocols.zeromq import Pattern, SinkPattern
 
-__all__ = ["Url", "UrlError", "exposes_network", "parse", "redact", "sink_from", "source_from"]
+__all__ = [
+    "Url",
+    "UrlError",
+    "exposes_network",
+    "parse",
+    "parse_sink",
+    "parse_source",
+    "redact",
+    "sink_from",
+    "source_from",
+]
 
 
 def source_from(text: str, *, limits: "Limits", open_timeout_s: float, stall_timeout_s: float) -> "Source":
@@ -36,7 +46,7 @@ def source_from(text: str, *, limits: "Limits", open_timeout_s: float, stall_tim
     Raises:
         UrlError: it names none.
     """
-    url = _parse_end(text, SOURCE_OPTIONS, ("sub", "pull", "rep"))
+    url = parse_source(text)
     options = read_options(url, SOURCE_OPTIONS[url.scheme])
     timeout_s = options.pop("timeout", None)
     open_timeout_s, stall_timeout_s = timeout_s or open_timeout_s, timeout_s or stall_timeout_s
@@ -61,7 +71,7 @@ def sink_from(text: str, *, name: str, fps: float, limits: "Limits") -> "Sink": 
     Raises:
         UrlError: it names none.
     """
-    url = _parse_end(text, SINK_OPTIONS, ("pub", "push"))
+    url = parse_sink(text)
     options = read_options(url, SINK_OPTIONS[url.scheme])
     with _complaints_about(url):
         if url.scheme == "null":
@@ -69,6 +79,30 @@ def sink_from(text: str, *, name: str, fps: float, limits: "Limits") -> "Sink": 
         if url.scheme in SOCKETS:
             return _zmq_sink(url, {"name": name} | options)
         return _video_sink(url, options | {"fps": fps})
+
+
+def parse_source(text: str) -> Url:
+    """Take the URL of a source apart, the pattern of its socket filled in; imports nothing heavy.
+
+    Raises:
+        UrlError: it is none, or one of a sink only.
+    """
+    url = _parse_end(text, SOURCE_OPTIONS, ("sub", "pull", "rep"))
+    read_options(url, SOURCE_OPTIONS[url.scheme])
+    return url
+
+
+def parse_sink(text: str) -> Url:
+    """Take the URL of a sink apart, the pattern of its socket filled in; imports nothing heavy.
+
+    Raises:
+        UrlError: it is none, or one of a source only.
+    """
+    url = _parse_end(text, SINK_OPTIONS, ("pub", "push"))
+    read_options(url, SINK_OPTIONS[url.scheme])
+    if url.scheme == "file" and not url.address.endswith(".mp4"):
+        raise UrlError(f"expected a file to write that ends in .mp4, got {url}")
+    return url
 
 
 def exposes_network(text: str) -> bool:
@@ -139,13 +173,11 @@ def _video_source(url: Url, options: dict[str, Any]) -> "Source":
     from protocols.video import VideoSource  # noqa: PLC0415 - see above
 
     kind: Any = url.scheme.removesuffix("s")
-    live = options.pop("pace", kind != "file")
+    live = options.get("pace", kind != "file")
     return VideoSource(url.address, kind=kind, live=live, **options)
 
 
 def _video_sink(url: Url, options: dict[str, Any]) -> "Sink":
-    if not url.address.endswith(".mp4"):
-        raise UrlError("a file to write ends in .mp4")
     from protocols.video import VideoSink  # noqa: PLC0415 - see above
 
     return VideoSink(url.address, **options)

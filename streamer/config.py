@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from protocols.url import exposes_network, parse, redact
+from protocols.url import exposes_network, parse_sink, parse_source, redact
 
 BUILT_IN_STYLES = ("starry", "harvest", "storm", "blossom")
 """``models.paintings.NAMES``, repeated because that module imports too much for ``--help`` (a test compares them)."""
@@ -59,8 +59,8 @@ def _name_or_path(text: str) -> str:
 
 
 def _allowed_url(text: str, info: ValidationInfo) -> str:
-    """Return ``text`` if it is a URL we speak and one that strangers on the network cannot reach (unless allowed)."""
-    parse(text)
+    """Return ``text`` if it is a URL of the end it is meant for, and none that strangers can reach (unless allowed)."""
+    (parse_source if info.field_name == "source" else parse_sink)(text)
     if exposes_network(text) and info.data.get("allow_insecure") is False:
         raise ValueError(
             f"{redact(text)} is open to other machines, unencrypted and without a password; expected a loopback "

@@ -173,7 +173,7 @@ def test_the_template_is_the_reference_file(deepmovie: Deepmovie) -> None:
 
 def test_a_bug_ends_with_1_and_shows_no_password(deepmovie: Deepmovie, monkeypatch: pytest.MonkeyPatch) -> None:
     def run(config: Config) -> int:
-        raise RuntimeError(f"cannot open {config.source}")
+        raise RuntimeError(f"cannot open {config.source}, hunter2 is wrong")
 
     broken = ModuleType("streamer.daemon")
     vars(broken)["run"] = run

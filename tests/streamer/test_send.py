@@ -10,6 +10,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
 import pytest
 import zmq
 
@@ -61,6 +63,27 @@ def test_a_slower_rate_leaves_frames_out_and_says_so(camera_url: str) -> None:
     dropped = [after["dropped"] - before["dropped"] for before, after in pairwise(headers)]
     assert gaps == dropped
     assert sum(gaps) > 0
+
+
+def test_a_file_is_sent_whole_in_time_and_ends_with_0(camera_url: str, tmp_path: Path) -> None:
+    frames, fps = 12, 20.0
+    path = tmp_path / "clip.mp4"
+    with av.open(path, "w") as container:
+        stream = container.add_stream("mpeg4", rate=60)
+        stream.width, stream.height = 64, 48
+        for level in range(frames):
+            picture = np.full((48, 64, 3), 20 * level, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    with zmq.Context() as context, context.socket(zmq.PULL) as socket:
+        socket.bind(camera_url)
+        with send(str(path), f"push+connect:{camera_url}", "--fps", str(fps)) as sender:
+            headers = receive(socket, frames)
+            _, error = sender.communicate(timeout=10)
+            assert sender.returncode == 0, error
+    assert [header["seq"] - headers[0]["seq"] for header in headers] == list(range(frames))
+    times = [header["captured_at"] for header in headers]
+    assert times[-1] - times[0] > 0.9 * (frames - 1) / fps
 
 
 def test_a_source_that_cannot_be_opened_ends_with_69(camera_url: str, tmp_path: Path) -> None:
