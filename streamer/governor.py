@@ -10,7 +10,7 @@ from streamer.telemetry import percentile
 
 EVIDENCE_FRAMES = 20
 FIRST_MARGIN = 0.05
-MOST_MARGIN = 0.5
+LEAST_MARGIN, MOST_MARGIN = 0.01, 0.5
 
 
 class Governor(Protocol):
@@ -57,7 +57,7 @@ class Punctual:
     Frames are begun on a grid of ticks, which does not drift; it starts anew where the source made us wait, or after we
     fell behind by a whole tick. A frame must be out by the next tick. The descent ends before its deadline, and what
     follows it (download, conversion, hand-over) is the margin between the two: measured as how far past the deadline
-    the last frames were published, by nearest rank at 95 %, so that one hiccup of the machine teaches nothing.
+    the last 20 frames were published, the worst left out, so that one hiccup of the machine teaches nothing.
 
     Args:
         fps: most frames per second.
@@ -88,17 +88,18 @@ class Punctual:
     def finish(self, iterations: int) -> None:
         """Learn the margin from a frame that the deadline ended.
 
-        Where only the one iteration that is always done was done, the deadline had no say: old evidence is let go then,
-        lest a margin once too wide starve the frames for ever.
+        A frame of one iteration says nothing, as that one is done whatever the deadline. But if it was out before the
+        next tick, the margin was too wide: old evidence is let go then, lest it starve the frames for ever.
         """
+        now = self._clock()
         if 1 < iterations < self._iterations:
-            self._overruns.append(self._clock() - self._deadline)
-        elif iterations <= 1 and self._overruns:
+            self._overruns.append(now - self._deadline)
+        elif iterations <= 1 and now < self._tick and self._overruns:
             self._overruns.popleft()
 
     @property
     def margin_s(self) -> float:
         """The time kept for what follows the iterations."""
         overrun = percentile(self._overruns, 0.95)
-        wanted = FIRST_MARGIN * self._period_s if overrun is None else overrun
-        return min(max(wanted, 0.0), MOST_MARGIN * self._period_s)
+        wanted = FIRST_MARGIN * self._period_s if overrun is None else overrun + LEAST_MARGIN * self._period_s
+        return min(max(wanted, LEAST_MARGIN * self._period_s), MOST_MARGIN * self._period_s)

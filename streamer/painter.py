@@ -17,9 +17,10 @@ from models.descent import Budget
 from models.stylizer import Stylized
 from protocols.frame import Frame, Painting
 from streamer.governor import Governor
+from streamer.ledger import Place
 from streamer.mailbox import Closed, Mailbox
 from streamer.pulse import Pulse
-from streamer.telemetry import Place, Telemetry
+from streamer.telemetry import Telemetry
 
 HEARTBEAT_S = 1.0
 MIN_SIDE_PX = 16

@@ -1,24 +1,18 @@
-"""Counters, latencies and state. Every frame is in exactly one place at every moment, and is counted there."""
+"""Counters, latencies and state: what every thread reports to."""
 
 import math
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from threading import RLock
 
 from protocols.frame import Frame
+from streamer.ledger import Account, Ledger
 
 WINDOW_S = 10.0
 WINDOW_FRAMES = 4096
-
-
-class Place(StrEnum):
-    """Where a frame is between its coming and its end."""
-
-    WAITING = "waiting"
-    WORKING = "working"
 
 
 class State(StrEnum):
@@ -31,84 +25,6 @@ class State(StrEnum):
     DRAINING = "draining"
     STOPPED = "stopped"
     FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Where the frames of one stage are at one moment."""
-
-    came: int
-    waiting: int
-    working: int
-    done: int
-    dropped: Mapping[str, int]
-    """By reason."""
-
-    @property
-    def is_balanced(self) -> bool:
-        """Whether each frame that came is accounted for."""
-        return self.came == self.done + sum(self.dropped.values()) + self.in_flight
-
-    @property
-    def in_flight(self) -> int:
-        """Frames whose end is still open."""
-        return self.waiting + self.working
-
-
-class Ledger:
-    """Keeps the account of one stage. Each method is one move, made by the code that moves the frame.
-
-    Raises:
-        RuntimeError: a frame leaves a place where none is. That is a bug: somewhere a frame was lost or doubled.
-    """
-
-    def __init__(self, lock: RLock) -> None:
-        self._lock = lock
-        self._came = self._done = 0
-        self._at = Counter({Place.WAITING: 0, Place.WORKING: 0})
-        self._dropped: Counter[str] = Counter()
-
-    def enter(self) -> None:
-        """A frame came and waits."""
-        with self._lock:
-            self._came += 1
-            self._at[Place.WAITING] += 1
-
-    def refuse(self, reason: str) -> None:
-        """A frame came and was dropped at the door."""
-        with self._lock:
-            self._came += 1
-            self._dropped[reason] += 1
-
-    def begin(self) -> None:
-        """A waiting frame is worked on."""
-        with self._lock:
-            self._leave(Place.WAITING)
-            self._at[Place.WORKING] += 1
-
-    def finish(self) -> None:
-        """The frame that was worked on is done."""
-        with self._lock:
-            self._leave(Place.WORKING)
-            self._done += 1
-
-    def drop(self, reason: str, place: Place) -> None:
-        """A frame was thrown away where it was."""
-        with self._lock:
-            self._leave(place)
-            self._dropped[reason] += 1
-
-    def account(self) -> Account:
-        """Return all numbers of one moment."""
-        with self._lock:
-            return Account(
-                self._came, self._at[Place.WAITING], self._at[Place.WORKING], self._done, dict(self._dropped)
-            )
-
-    def _leave(self, place: Place) -> None:
-        if self._at[place] == 0:
-            raise RuntimeError(f"a frame left {place.value!r}, where none was")
-        self._at[place] -= 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +69,10 @@ class Snapshot:
     """Seconds from a frame's arrival here to its publication."""
     captured_age: Spread
     """Seconds from a frame's capture, by the wall clocks of both machines, to its publication."""
+    rejected: int
+    """Messages that held no frame; among the dropped ones, too."""
     rejection: str | None
-    """Why the last message held no frame."""
+    """Why the last of them did not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +89,7 @@ class _Counts:
     reconnects: int = 0
     heartbeats: int = 0
     cuts: int = 0
+    rejected: int = 0
     rejection: str | None = None
     troubles: dict[str, str] = field(default_factory=dict)
 
@@ -210,6 +129,7 @@ class Telemetry:
         """A message came that held no frame."""
         with self._lock:
             self.frames.refuse(reason)
+            self._counts.rejected += 1
             self._counts.rejection = error
 
     def publish(self, frame: Frame) -> None:
@@ -263,6 +183,7 @@ class Telemetry:
                 iterations=sum(published.iterations for published in recent) / len(recent) if recent else None,
                 age=Spread.of([published.age_s for published in recent]),
                 captured_age=Spread.of([published.captured_age_s for published in recent]),
+                rejected=counts.rejected,
                 rejection=counts.rejection,
             )
 

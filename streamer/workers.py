@@ -1,5 +1,6 @@
 """A thread's work around one endpoint: open, move frames, and try again when it fails."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from threading import Event
 
@@ -10,9 +11,10 @@ from protocols.errors import SinkError, SourceError
 from protocols.frame import Frame, Rejected
 from streamer.backoff import Backoff
 from streamer.exits import Exit, FatalError
+from streamer.ledger import Place
 from streamer.mailbox import Closed, Mailbox
 from streamer.pulse import Pulse
-from streamer.telemetry import Place, Telemetry
+from streamer.telemetry import Telemetry
 from streamer.timeline import Timeline
 
 log = structlog.get_logger()
@@ -143,6 +145,7 @@ class SinkWorker:
         patience_s: the longest that the sink may take to open or to write.
         pulse: shows that the loop moves.
         backoff: how long to wait between two tries.
+        on_tried: called after the first try to open the sink, unless that is fatal.
     """
 
     def __init__(
@@ -156,6 +159,7 @@ class SinkWorker:
         patience_s: float = 30.0,
         pulse: Pulse | None = None,
         backoff: Backoff | None = None,
+        on_tried: Callable[[], None] = lambda: None,
     ) -> None:
         self._sink = sink
         self._live = live
@@ -166,13 +170,12 @@ class SinkWorker:
         self._patience_s = patience_s
         self._backoff = backoff or Backoff()
         self._pause_s = 0.0
-        self._is_open = False
+        self._is_open = self._was_tried = False
+        self._on_tried = on_tried
         self._delivered = self._missing = 0
         self._last_sequence = -1
         self.name = name
         self.pulse = pulse or Pulse()
-        self.tried = Event()
-        """Set after the first try to open the sink."""
 
     def hand(self, frame: Frame) -> None:
         """Take over a frame from the painter; returns at once if live."""
@@ -208,7 +211,9 @@ class SinkWorker:
             if self._stop.wait(self._pause_s):
                 return False
             self._open()
-            self.tried.set()
+            if not self._was_tried:
+                self._was_tried = True
+                self._on_tried()
         return True
 
     def _open(self) -> None:
@@ -216,7 +221,7 @@ class SinkWorker:
         try:
             self._sink.open()
         except SinkError as error:
-            if error.reason == "in_use" and not self.tried.is_set():
+            if error.reason == "in_use" and not self._was_tried:
                 raise FatalError(f"{self.name}: {error}", code=Exit.CONFIGURATION) from None
             self._fail(error)
             return
@@ -270,7 +275,6 @@ class SinkWorker:
 
     def _end(self, frame: Frame | None) -> None:
         """Close everything; account for what did not get through."""
-        self.tried.set()
         self._outbox.close()
         if frame is not None:
             self._ledger.drop("draining", Place.WORKING)

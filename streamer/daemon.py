@@ -1,0 +1,219 @@
+"""Startup, main loop, shutdown; signals; exit codes.
+
+The heavy imports wait until the signals are in our hands, so that the daemon can be stopped at any moment.
+"""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from queue import Empty, SimpleQueue
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import structlog
+
+from protocols.url import redact
+from streamer.config import Config
+from streamer.exits import Exit, exit_code
+from streamer.log import close as close_log
+from streamer.log import configure as configure_log
+from streamer.news import Ended, News, Signaled, Tried
+from streamer.notify import Notifier, notifier, watchdog_interval_s
+from streamer.stats import Reporter, facts
+from streamer.telemetry import State
+
+if TYPE_CHECKING:
+    from streamer.assemble import Parts
+    from streamer.pipeline import Pipeline
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+TICK_S = 1.0
+SINKS_PATIENCE_S = 5.0
+GPU_LOST_DRAIN_S = 0.2
+
+log = structlog.get_logger()
+
+
+def run(config: Config) -> int:
+    """Paint until told to stop, or until the source ends; return the exit code."""
+    configure_log(config.log.format, config.log.level)
+    try:
+        daemon = Daemon(config)
+        code = daemon.run()
+        if daemon.is_stuck:
+            # Python must not tear down the modules under a thread that is inside torch or FFmpeg: that crashes.
+            close_log()
+            os._exit(code)
+        return code
+    finally:
+        close_log()
+
+
+class _StopAtOnce(BaseException):
+    """A signal came before there was anything to drain."""
+
+
+class Daemon:
+    """One run of one stream.
+
+    Args:
+        config: the settings.
+        assemble: makes the parts; another one in tests.
+        service: the service manager to report to.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        assemble: "Callable[[Config], Parts] | None" = None,
+        service: Notifier | None = None,
+    ) -> None:
+        self._config = config
+        self._assemble = assemble or _assemble
+        self._service = service or notifier()
+        self._news: SimpleQueue[News] = SimpleQueue()
+        self._pipeline: Pipeline | None = None
+        self._ended: set[str] = set()
+        self._can_stop_at_once = True
+        self._is_over = False
+        self._code = Exit.STOPPED
+        self.is_stuck = False
+        """Some thread did not end in time."""
+
+    def run(self) -> int:
+        """Start, paint, shut down; return the exit code."""
+        with self._signals():
+            try:
+                self._start()
+                self._main_loop()
+            except _StopAtOnce:
+                pass
+            except Exception as error:  # noqa: BLE001 - whatever it was, it is logged and decides the exit code
+                self._fail("daemon", error)
+            self._can_stop_at_once = False
+            self._shut_down()
+        return int(self._code)
+
+    def stop(self) -> None:
+        """Drain and end, from any thread, as SIGTERM does."""
+        self._news.put(Signaled("stop"))
+
+    def _start(self) -> None:
+        config = self._config
+        log.info(
+            "starting", name=config.name, source=redact(config.source), sinks=[redact(url) for url in config.sinks]
+        )
+        parts = self._assemble(config)
+        from streamer.pipeline import Pipeline  # noqa: PLC0415 - imports torch
+
+        self._can_stop_at_once = False
+        self._pipeline = Pipeline(parts, config, tell=self._news.put)
+        self._await(self._pipeline.start_sinks())
+        if self._is_over:
+            return
+        self._pipeline.start()
+        log.info("started", device=str(parts.device), size=parts.size)
+
+    def _await(self, sinks: set[str]) -> None:
+        """Wait until each sink was tried once, for a while: an address in use stops the start."""
+        deadline = time.monotonic() + SINKS_PATIENCE_S
+        while sinks and not self._is_over and time.monotonic() < deadline:
+            news = self._hear(deadline - time.monotonic())
+            if isinstance(news, Tried):
+                sinks.discard(news.part)
+
+    def _main_loop(self) -> None:
+        """Report once a second until something ends the run."""
+        pipeline = self._pipeline
+        if pipeline is None or self._is_over:
+            return
+        reporter = Reporter(pipeline.telemetry, pipeline.pulses, self._service)
+        pipeline.telemetry.enter(State.RUNNING)
+        reporter.ready()
+        patience_s = min(TICK_S, watchdog_interval_s() or TICK_S)
+        report_at = time.monotonic() + TICK_S
+        while not self._is_over:
+            self._hear(min(patience_s, report_at - time.monotonic()))
+            reporter.feed_watchdog()
+            if time.monotonic() >= report_at:
+                reporter.report()
+                report_at = max(report_at + TICK_S, time.monotonic())
+
+    def _hear(self, timeout_s: float) -> News | None:
+        """Return what came in time, if anything, after acting on it."""
+        try:
+            news = self._news.get(timeout=max(0.0, timeout_s))
+        except Empty:
+            return None
+        if isinstance(news, Signaled):
+            self._is_over = True
+            log.info("draining", signal=news.signal)
+        elif isinstance(news, Ended):
+            if news.error is not None:
+                self._fail(news.part, news.error)
+            self._ended.add(news.part)
+            self._is_over = self._is_over or self._pipeline is None or self._ended >= self._pipeline.parts
+        return news
+
+    def _fail(self, part: str, error: BaseException) -> None:
+        """Let the first error decide how the run ends."""
+        code = exit_code(error)
+        self._is_over = True
+        self._code = self._code or code
+        event = {Exit.GPU_LOST: "engine_fatal_gpu", Exit.RESOURCES: "resource_exhausted"}.get(code, "failed")
+        is_expected = code in (Exit.UNAVAILABLE, Exit.CONFIGURATION)
+        log.error(event, part=part, error=str(error), exit_code=int(code), exc_info=None if is_expected else error)
+
+    def _shut_down(self) -> None:
+        self._service.stopping()
+        if self._pipeline is not None:
+            self._drain(self._pipeline)
+        log.info("stopped", exit_code=int(self._code))
+        self._service.close()
+
+    def _drain(self, pipeline: "Pipeline") -> None:
+        """End the pipeline; see that no frame was lost on the way."""
+        telemetry = pipeline.telemetry
+        telemetry.enter(State.DRAINING)
+        stuck = pipeline.drain(GPU_LOST_DRAIN_S if self._code == Exit.GPU_LOST else self._config.output.drain_timeout_s)
+        self.is_stuck = bool(stuck)
+        snapshot = telemetry.snapshot()
+        in_flight = sum(account.in_flight for account in (snapshot.frames, *snapshot.sinks.values()))
+        if stuck:
+            log.error("drain_timed_out", parts=stuck)
+        elif in_flight:
+            log.error("frames_unaccounted", count=in_flight)
+            self._code = self._code or Exit.BUG
+        telemetry.enter(State.FAILED if self._code else State.STOPPED)
+        log.info("stats", **facts(telemetry.snapshot()))
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Take SIGTERM and SIGINT over; give them back at the end. Only the main thread can."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            for number, action in before.items():
+                signal.signal(number, action if action is not None else signal.SIG_DFL)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        """Drain; a second signal ends the process at once, as if we had never taken it over."""
+        for each in SIGNALS:
+            signal.signal(each, signal.SIG_DFL)
+        self._news.put(Signaled(signal.Signals(number).name))
+        if self._can_stop_at_once:
+            raise _StopAtOnce
+
+
+def _assemble(config: Config) -> "Parts":
+    from streamer.assemble import assemble  # noqa: PLC0415 - imports torch, which takes seconds
+
+    return assemble(config)

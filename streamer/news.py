@@ -1,0 +1,28 @@
+"""What the main thread hears: from the threads of the stream, and from signals."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A sink was opened, or at least tried, for the first time."""
+
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A thread of the stream came to its end; with an error, if that is why."""
+
+    part: str
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signaled:
+    """Somebody wants us to stop."""
+
+    signal: str
+
+
+News = Tried | Ended | Signaled

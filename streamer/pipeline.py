@@ -1,0 +1,142 @@
+"""The threads of one stream, and the mailboxes between them: source -> inbox -> painter -> outboxes -> sinks."""
+
+import time
+from collections.abc import Callable, Mapping
+from threading import Event, Thread
+
+from protocols.frame import Frame
+from streamer.assemble import Parts
+from streamer.config import Config
+from streamer.governor import Governor, Punctual, Unhurried
+from streamer.ledger import Place
+from streamer.mailbox import Mailbox
+from streamer.news import Ended, News, Tried
+from streamer.painter import Painter
+from streamer.pulse import Pulse
+from streamer.telemetry import Telemetry
+from streamer.timeline import Timeline
+from streamer.workers import SinkWorker, SourceWorker
+
+SOURCE, PAINTER = "source", "painter"
+SINK_GRACE_S = 0.5
+
+
+class Pipeline:
+    """Starts the threads, and ends them.
+
+    Each stage closes the mailbox behind it when it ends, so that the end of the source, or of patience, runs through
+    all of them. The threads are daemons: one that is stuck in foreign code cannot keep the process from ending.
+
+    Args:
+        parts: what to run.
+        config: the settings.
+        tell: called by the threads with what the main thread should know.
+        clock: monotonic, seconds.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        config: Config,
+        *,
+        tell: Callable[[News], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        live = parts.source.live
+        self._tell = tell
+        self._clock = clock
+        self._stop = Event()
+        self._threads: dict[str, Thread] = {}
+        self._inbox: Mailbox[Frame] = Mailbox(1 if live else 2, waits=not live)
+        self.telemetry = Telemetry(parts.sinks)
+        for part, trouble in parts.troubles.items():
+            self.telemetry.trouble(part, trouble)
+        self._sinks = [
+            SinkWorker(
+                sink, name=name, live=live, telemetry=self.telemetry, stop=self._stop, on_tried=self._tried(name)
+            )
+            for name, sink in parts.sinks.items()
+        ]
+        self._painter = Painter(
+            inbox=self._inbox,
+            outlets=self._sinks,
+            stylizer=parts.stylizer,
+            governor=_governor(config, live=live),
+            telemetry=self.telemetry,
+            live=live,
+            size=parts.size,
+            device=parts.device,
+            resume_window_s=config.input.resume_window_s,
+            stop=self._stop,
+        )
+        self._source = SourceWorker(
+            parts.source,
+            inbox=self._inbox,
+            timeline=Timeline(epoch=time.time_ns() // 1_000_000),
+            telemetry=self.telemetry,
+            stop=self._stop,
+            once=config.once,
+            # A frozen RTSP server is noticed by FFmpeg after twice the time.
+            patience_s=2 * (config.input.open_timeout_s + config.input.stall_timeout_s) + 5,
+        )
+
+    @property
+    def pulses(self) -> Mapping[str, Pulse]:
+        """The proof that each loop moves, by name."""
+        sinks = {sink.name: sink.pulse for sink in self._sinks}
+        return {SOURCE: self._source.pulse, PAINTER: self._painter.pulse, **sinks}
+
+    @property
+    def parts(self) -> set[str]:
+        """The names of all threads."""
+        return set(self.pulses)
+
+    def start_sinks(self) -> set[str]:
+        """Open the sinks; return their names: each will tell that it tried, or that it ended."""
+        for sink in self._sinks:
+            self._launch(sink.name, sink.run)
+        return {sink.name for sink in self._sinks}
+
+    def start(self) -> None:
+        """Let the frames in."""
+        self._launch(PAINTER, self._painter.run)
+        self._launch(SOURCE, self._source.run)
+
+    def drain(self, timeout_s: float) -> list[str]:
+        """Take nothing more in, finish what is in flight, end all threads; return the names of those that are stuck."""
+        self._stop.set()
+        self._inbox.close()
+        deadline = self._clock() + timeout_s
+        self._join([SOURCE, PAINTER], deadline)
+        for sink in self._sinks:
+            sink.close()
+        self._join([sink.name for sink in self._sinks], deadline + SINK_GRACE_S)
+        for _ in self._inbox.clear():
+            self.telemetry.frames.drop("draining", Place.WAITING)
+        return [name for name, thread in self._threads.items() if thread.is_alive()]
+
+    def _join(self, names: list[str], deadline: float) -> None:
+        for name in names:
+            if name in self._threads:
+                self._threads[name].join(max(0.0, deadline - self._clock()))
+
+    def _launch(self, name: str, body: Callable[[], None]) -> None:
+        def work() -> None:
+            error: BaseException | None = None
+            try:
+                body()
+            except BaseException as caught:  # noqa: BLE001 - the main thread logs it and ends the run
+                error = caught
+            self._tell(Ended(name, error))
+
+        thread = self._threads[name] = Thread(target=work, name=name, daemon=True)
+        thread.start()
+
+    def _tried(self, name: str) -> Callable[[], None]:
+        return lambda: self._tell(Tried(name))
+
+
+def _governor(config: Config, *, live: bool) -> Governor:
+    if live:
+        return Punctual(fps=config.paint.fps, iterations=config.paint.iterations)
+    return Unhurried(iterations=config.paint.iterations)
