@@ -26,7 +26,7 @@ _LIKENESS = 0.8  # two frames of a scene are more alike; measured: cuts mostly 0
 _RESTLESS = 0.55  # a cut is at least so much less alike than the frames before it
 _FLAT = 0.012  # below this standard deviation of brightness a picture shows nothing to compare
 _JUMP = 0.06  # out of nothing, a cut appears by at least so much contrast at once; a fade in needs longer
-_BLACK = 0.015  # darker is a letterbox bar: its border says nothing about the scene
+_BLACK = 0.015  # darker is a letterbox bar or nothing at all: it makes no two pictures alike and has no contrast
 _LEVELS = 24
 _MAX_SHIFT = 0.2  # of the width: a pan moves less from frame to frame
 
@@ -91,9 +91,8 @@ def _look(image: Tensor) -> _Glance:
     size = max(8, round(height * scale)), max(8, round(width * scale))
     gray = torch.nn.functional.adaptive_avg_pool2d(image.detach().float().mean(1), size)[0].cpu().numpy()
     edges = cv2.Laplacian(np.log(gray + 0.05), cv2.CV_32F, ksize=3).clip(-1.0, 1.0)
-    lit = cv2.erode((gray > _BLACK).astype(np.float32), np.ones((3, 3), np.uint8))
-    light = gray[lit > 0]
-    spectrum = np.fft.rfft2(edges * lit * _window(*size))
+    light = gray[cv2.erode((gray > _BLACK).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0]
+    spectrum = np.fft.rfft2(edges * _window(*size))
     spectrum /= np.abs(spectrum) + 1e-3
     spectrum /= np.sqrt((np.abs(spectrum) ** 2).mean()) + 1e-9
     return _Glance(gray, spectrum.astype(np.complex64), float(light.std()) if light.size else 0.0)

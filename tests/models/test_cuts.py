@@ -120,10 +120,17 @@ def test_a_flash_of_one_to_three_frames_is_no_cut(name: str, flash: str) -> None
     assert _cuts(clips.flashed(SHOTS[name][:12], FLASHES[flash], at=5)) == set()
 
 
-def test_a_flash_that_leaves_nothing_but_white_is_no_cut() -> None:
+@pytest.mark.parametrize("bars", [False, True])
+def test_a_flash_that_leaves_nothing_but_white_is_no_cut(*, bars: bool) -> None:
     clip = SHOTS["bunny"][:12].copy()
     clip[5:8] = 255
-    assert _cuts(clip) == set()
+    assert _cuts(clips.letterboxed(clip) if bars else clip) == set()
+
+
+@pytest.mark.parametrize("first", range(4))
+def test_fast_traffic_seen_at_a_quarter_of_its_frames_is_not_cut_to_pieces(first: int) -> None:
+    cuts = {-(-(cut - first) // 4) for cut in BIKES_CUTS}
+    assert _cuts(clips.film("bikes")[first::4]) == cuts
 
 
 @pytest.mark.parametrize("step", [0.05, 0.10, 0.15])
