@@ -12,8 +12,8 @@ INTRODUCTION = """\
 Settings of deepmovie. Each key stands here with its default, commented out: remove the "#" before a key to change it.
 
 A value on the command line (--fps 5, --set input.stall_timeout_s=2) comes before the environment
-(DEEPMOVIE_INPUT__STALL_TIMEOUT_S=2), which comes before this file. Keep URLs with passwords in a file that only
-deepmovie can read. "deepmovie check -c FILE" shows what is in effect and why."""
+(DEEPMOVIE_INPUT__STALL_TIMEOUT_S=2), which comes before this file. "deepmovie check -c FILE" shows what is in effect
+and why. A URL with a password belongs into the environment: DEEPMOVIE_SOURCE, DEEPMOVIE_SINKS."""
 
 
 def reference() -> str:
