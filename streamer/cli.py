@@ -57,8 +57,7 @@ def _run(arguments: Sequence[str]) -> int:
   deepmovie run clip.mp4 painted.mp4 --once         every frame of a file
   deepmovie run -c /etc/deepmovie/hall.toml --set input.stall_timeout_s=2
 
-A password on the command line can be read by every user of the machine: put such a URL in the file, or in
-DEEPMOVIE_SOURCE.""",
+Every user of the machine can read the command line: a URL with a password belongs into DEEPMOVIE_SOURCE.""",
     )
     add_settings(parser)
     loaded = _load(parser, parser.read(arguments))

@@ -9,11 +9,11 @@ from streamer.config import AUTO
 from streamer.settings import KEYS, SECTIONS, allowed
 
 INTRODUCTION = """\
-Settings of deepmovie. Each key stands here with its default, commented out: remove the "#" before a key to change it.
+Settings of deepmovie. Each key stands here with its default, commented out; take the "#" away to change it.
 
 A value on the command line (--fps 5, --set input.stall_timeout_s=2) comes before the environment
-(DEEPMOVIE_INPUT__STALL_TIMEOUT_S=2), which comes before this file. "deepmovie check -c FILE" shows what is in effect
-and why. A URL with a password belongs into the environment: DEEPMOVIE_SOURCE, DEEPMOVIE_SINKS."""
+(DEEPMOVIE_INPUT__STALL_TIMEOUT_S=2), which comes before this file. "deepmovie check -c FILE" shows what is in
+effect and why. A URL with a password belongs into the environment: DEEPMOVIE_SOURCE, DEEPMOVIE_SINKS."""
 
 
 def reference() -> str:
