@@ -10,8 +10,10 @@ import av
 import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from protocols.errors import SourceError
@@ -119,20 +121,23 @@ def pictures(container: InputContainer, limits: Limits) -> Iterator[Picture | Re
     After damage nothing is trusted before the next key frame, as everything else is built on what was damaged.
 
     Raises:
-        FFmpegError, OSError: reading failed.
+        FFmpegError, OSError, SourceError: reading failed.
     """
     stream = container.streams.video[0]
-    stream.codec_context.options = {"max_pixels": str(limits.max_pixels)}
+    context = stream.codec_context
+    size = context.width, context.height
+    # So that a decoder takes no memory for what is far too large. It counts whole blocks, hence more than the limit.
+    context.options = {"max_pixels": str(limits.max_pixels * 5 // 4)}
     reformatter = VideoReformatter()
     usual = 1 / float(stream.average_rate) if stream.average_rate else 0.04
     is_damaged = False
-    for packet in container.demux(stream):
+    for packet in _packets(container):
         try:
             frames = packet.decode()
-        except av.error.InvalidDataError as error:
-            context = stream.codec_context
-            if context.width * context.height > limits.max_pixels:
-                yield _too_large(context.width, context.height, limits)
+        except (av.error.InvalidDataError, av.error.ArgumentError) as error:
+            size = (context.width, context.height) if context.width else size
+            if size[0] * size[1] > limits.max_pixels:
+                yield _too_large(*size, limits)
             elif packet.size:
                 is_damaged = True
                 yield Rejected("corrupt", error.strerror or "invalid data")
@@ -147,6 +152,16 @@ def pictures(container: InputContainer, limits: Limits) -> Iterator[Picture | Re
             else:
                 written = None if frame.pts is None else frame.time
                 yield Picture(_rgb(frame, reformatter), written, usual, *moment)
+
+
+def _packets(container: InputContainer) -> "Iterator[Packet[VideoStream]]":
+    try:
+        yield from container.demux(container.streams.video[0])
+    except IndexError:  # PyAV does not expect that streams turn up late, as they seem to in a damaged MPEG-TS
+        failure = SourceError("a stream turned up that was not announced", reason="protocol")
+    else:
+        return
+    raise failure
 
 
 def _too_large(width: int, height: int, limits: Limits) -> Rejected:

@@ -163,7 +163,7 @@ class _Reader(Thread):
             with closing(self._input.open()) as container:
                 self._hand_on(_Opened())
                 found = self._sequence
-                failure = None
+                failure: SourceError | None = None
                 try:
                     for item in pictures(container, self._limits):
                         self._hand_on(self._numbered(item))
@@ -171,6 +171,8 @@ class _Reader(Thread):
                             return None
                 except FAILURES as error:
                     failure = self._input.failure(error)
+                except SourceError as error:
+                    failure = error
             if self._sequence == found:
                 return failure or SourceError(f"{redact(self._input.address)} holds no frame", reason="format")
             if self._input.kind != "file":
