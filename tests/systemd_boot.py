@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 
 BOOT_TIMEOUT_S = 30.0
-COMMAND_TIMEOUT_S = 60.0
+COMMAND_TIMEOUT_S = 40.0
 _CGROUPS = Path("/sys/fs/cgroup")
 
 _CONFINED = (
@@ -54,15 +54,18 @@ class Machine:
     def run(self, *argv: str, check: bool = True) -> str:
         """Run a command inside, as root, and return what it printed; raises RuntimeError with that when it fails."""
         inside = ["nsenter", "-t", str(self.leader_pid), "-m", "-u", "-i", "-n", "-p", "-C", "--", *argv]
-        done = subprocess.run(
-            inside,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=COMMAND_TIMEOUT_S,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                inside,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=COMMAND_TIMEOUT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise RuntimeError(f"{' '.join(argv)} did not end in {COMMAND_TIMEOUT_S} s:\n{error.output}") from None
         if check and done.returncode:
             raise RuntimeError(f"{' '.join(argv)} exited with {done.returncode}:\n{done.stdout}")
         return done.stdout.strip()
@@ -104,7 +107,7 @@ def booted(files: Path, *, read_only: Mapping[Path, str]) -> Iterator[Machine]:
     with contextlib.ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="deepmovie-boot-")))
         (scratch / "mount").mkdir()
-        notices = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         notices.bind(str(scratch / "notify"))
         notices.settimeout(BOOT_TIMEOUT_S)
         console = scratch / "console"
@@ -118,7 +121,8 @@ def booted(files: Path, *, read_only: Mapping[Path, str]) -> Iterator[Machine]:
         )
         stack.callback(_end, process)
         try:
-            _await_boot(notices)
+            with notices:  # closed then: a systemd whose news nobody reads stops in the end
+                _await_boot(notices)
         except TimeoutError as error:
             raise TimeoutError(f"no systemd after {BOOT_TIMEOUT_S} s:\n{console.read_text()}") from error
         # unshare -> nspawn -> systemd
