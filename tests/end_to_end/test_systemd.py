@@ -82,7 +82,7 @@ def other_python() -> str | None:
 def install(root: Path) -> None:
     """Install the program, the unit and the settings below `root` as the README tells; packages are borrowed."""
     home, units, settings = (root / path for path in ("opt/deepmovie", "etc/systemd/system", "etc/deepmovie"))
-    subprocess.run(["/usr/bin/python3", "-m", "venv", "--without-pip", home], check=True)
+    subprocess.run(["/usr/bin/python3", "-m", "venv", "--without-pip", str(home)], check=True)
     site = next(home.glob("lib/python3.*/site-packages"))
     (site / "borrowed.pth").write_text(BORROWED)
     for package in ("models", "protocols", "streamer"):
@@ -134,12 +134,14 @@ def next_frame(machine: Machine, *, after: Any = None) -> dict[str, Any]:
 def test_the_unit_is_correct(tmp_path: Path) -> None:
     unit = tmp_path / "deepmovie@test.service"
     unit.write_text(UNIT_FILE.read_text().replace("ExecStart=/opt/deepmovie/bin/deepmovie", "ExecStart=/bin/true"))
-    done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_unit_is_hardened() -> None:
-    command = ["systemd-analyze", "security", "--offline=yes", "--threshold=20", "--no-pager", UNIT_FILE]
+    command = ["systemd-analyze", "security", "--offline=yes", "--threshold=20", "--no-pager", str(UNIT_FILE)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
@@ -193,7 +195,7 @@ def test_a_machine_dies_with_the_test_that_booted_it(tmp_path: Path) -> None:
         "    print(machine.leader_pid, flush=True)\n"
         "    signal.pause()"
     )
-    command = [sys.executable, "-c", code, tmp_path / "files", ROOT]
+    command = [sys.executable, "-c", code, str(tmp_path / "files"), str(ROOT)]
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as booter:
         assert booter.stdout is not None
