@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,9 @@ from models.stylizer import Stylizer
 from models.vgg import VGG
 from models.weights import WeightsError, load
 from protocols.endpoints import Sink, Source
-from protocols.url import UrlError, redact, sink_from, source_from
+from protocols.grammar import read_options
+from protocols.options import SOURCE_OPTIONS
+from protocols.url import UrlError, parse_source, redact, sink_from, source_from
 from protocols.wire import Limits
 from streamer.config import AUTO, Config, ConfigError, Paint
 from streamer.painter import to_tensor
@@ -45,7 +47,9 @@ class Parts:
     device: torch.device
     size: int
     """Long side of the painted picture in pixels."""
-    troubles: Mapping[str, str]
+    source_patience_s: float = 30.0
+    """Longer than this the source never waits for a frame, its opening included, unless it hangs."""
+    troubles: Mapping[str, str] = field(default_factory=dict)
     """What is wrong from the start, though painting goes on."""
 
 
@@ -58,7 +62,15 @@ def assemble(config: Config) -> Parts:
     source, sinks = _source(config), _sinks(config)
     device, troubles = choose_device(config.paint.device)
     size = config.paint.size or (SIZE_ON_CPU if device.type == "cpu" else SIZE_ON_CUDA)
-    return Parts(source, sinks, _stylizer(config.paint, device=device, size=size), device, size, troubles)
+    return Parts(
+        source=source,
+        sinks=sinks,
+        stylizer=_stylizer(config.paint, device=device, size=size),
+        device=device,
+        size=size,
+        source_patience_s=_patience_s(config),
+        troubles=troubles,
+    )
 
 
 def choose_device(wanted: str) -> tuple[torch.device, Mapping[str, str]]:
@@ -111,6 +123,13 @@ def _source(config: Config) -> Source:
         )
     except UrlError as error:
         raise ConfigError(f"source: {error}") from None
+
+
+def _patience_s(config: Config) -> float:
+    """Return both timeouts, doubled, as FFmpeg notices a frozen server after twice the time, and some seconds more."""
+    url = parse_source(config.source)
+    timeout_s = read_options(url, SOURCE_OPTIONS[url.scheme]).get("timeout")
+    return 2 * (2 * timeout_s if timeout_s else config.input.open_timeout_s + config.input.stall_timeout_s) + 5
 
 
 def _sinks(config: Config) -> dict[str, Sink]:

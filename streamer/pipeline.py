@@ -76,8 +76,7 @@ class Pipeline:
             telemetry=self.telemetry,
             stop=self._stop,
             once=config.once,
-            # A frozen RTSP server is noticed by FFmpeg after twice the time.
-            patience_s=2 * (config.input.open_timeout_s + config.input.stall_timeout_s) + 5,
+            patience_s=parts.source_patience_s,
         )
 
     @property

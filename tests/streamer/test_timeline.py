@@ -9,7 +9,7 @@ from tests.endpoints import frame
 
 def numbers(*frames: Frame) -> list[int | None]:
     timeline = Timeline(epoch=7)
-    return [placed and placed.sequence for placed in map(timeline.place, frames)]
+    return [None if placed is None else placed.sequence for placed in map(timeline.place, frames)]
 
 
 def test_our_numbers_begin_at_zero_and_keep_the_gaps_of_the_source() -> None:
