@@ -20,7 +20,7 @@ OUTSIDE = {
 LAYERS = (
     {"__main__"},
     {"cli", "arguments", "reference", "report"},
-    {"daemon", "demo", "send"},
+    {"daemon", "demo", "send", "compare"},
     {"pipeline"},
     {"assemble"},
     {"painter", "picture", "workers"},
@@ -34,7 +34,7 @@ CONCRETE = {
     *(f"models.{name}" for name in ("vgg", "weights", "objective", "adjoint", "flow", "cuts", "color", "paintings")),
 }
 """What is injected: the daemon knows it by its Protocol, and only these files by its name."""
-COMPOSERS = {"assemble", "demo", "send"}
+COMPOSERS = {"assemble", "demo", "send", "compare"}
 
 PICKLES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 PICKLING_METHODS = {"send_pyobj", "recv_pyobj", "send_serialized", "recv_serialized"}
