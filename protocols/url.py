@@ -100,8 +100,8 @@ def parse_sink(text: str) -> Url:
     """
     url = _parse_end(text, SINK_OPTIONS, ("pub", "push"))
     read_options(url, SINK_OPTIONS[url.scheme])
-    if url.scheme == "file" and not url.address.endswith(".mp4"):
-        raise UrlError(f"expected a file to write that ends in .mp4, got {url}")
+    if url.scheme == "file" and not url.address.lower().endswith((".mp4", ".mov", ".mkv")):
+        raise UrlError(f"expected a file to write that ends in .mp4, .mov or .mkv, got {url}")
     return url
 
 
@@ -178,6 +178,6 @@ def _video_source(url: Url, options: dict[str, Any]) -> "Source":
 
 
 def _video_sink(url: Url, options: dict[str, Any]) -> "Sink":
-    from protocols.video import VideoSink  # noqa: PLC0415 - see above
+    from protocols.recording import VideoSink  # noqa: PLC0415 - see above
 
     return VideoSink(url.address, **options)

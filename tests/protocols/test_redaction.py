@@ -6,7 +6,7 @@ from protocols.url import redact
 
 MARK = "hunter2"
 
-WITH_A_MARK = r"""
+WITH_A_SECRET = r"""
 rtsp://user:hunter2@cam/live
 RTSP://user:hunter2@cam/live
 rtsps://user:hunter2@cam:322/live
@@ -92,7 +92,7 @@ rtsp://user:hunter2@cam/x@2x.png
 rtsp://user:hunter2\@cam/live
 """.strip().splitlines()
 
-WITHOUT_A_MARK = r"""
+WITHOUT_A_SECRET = r"""
 joe@example.com
 mailto:joe@example.com
 deepmovie@cam1.service

@@ -343,10 +343,10 @@ def test_a_damaged_jpeg_leaves_no_word_on_stderr(capfd: pytest.CaptureFixture[st
     assert capfd.readouterr() == ("", "")
 
 
-def resized(data: bytes, height: int, width: int) -> bytes:
+def resized(data: bytes, height: int, width: int, *, components: int = 3) -> bytes:
     """Return the JPEG with another size in its frame header."""
     at = data.index(b"\xff\xc0") + 5
-    return data[:at] + height.to_bytes(2, "big") + width.to_bytes(2, "big") + data[at + 4 :]
+    return data[:at] + height.to_bytes(2, "big") + width.to_bytes(2, "big") + bytes([components]) + data[at + 5 :]
 
 
 def bomb() -> bytes:
@@ -371,6 +371,21 @@ BOMBS = {
     "endless fillers": (b"\xff\xd8" + b"\xff" * 10**6, "decode"),
     "endless scans": (jpeg(picture()) + b"\xff\xda" * 1000, "decode"),
 }
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (BOMBS["endless segments"][0], "1000 segments"),
+        (BOMBS["endless scans"][0], "32 scans"),
+        (jpeg(picture()).replace(b"\xff\xc0\x00\x11\x08", b"\xff\xc0\x00\x11\x0c"), "12 bits"),
+        (resized(jpeg(picture()), 32, 48, components=4), "4 components"),
+        (jpeg(picture()).replace(b"\xff\xc0", b"\xff\xc9"), "marker ff c9"),
+    ],
+)
+def test_a_jpeg_that_no_camera_makes_is_refused_before_it_is_decoded(data: bytes, told: str) -> None:
+    with pytest.raises(WireError, match=told):
+        read(JPEG_HEADER, data, limits=Limits())
 
 
 def peak_bytes() -> int:
