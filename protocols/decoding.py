@@ -143,7 +143,7 @@ def pictures(container: InputContainer, limits: Limits) -> Iterator[Picture | Re
                 yield Rejected("corrupt", error.strerror or "invalid data")
             continue
         for frame in frames:
-            moment = time.time(), time.monotonic()
+            captured_at, received_at = time.time(), time.monotonic()
             is_damaged = frame.is_corrupt or (is_damaged and not frame.key_frame)
             if frame.width * frame.height > limits.max_pixels or min(frame.width, frame.height) < limits.min_side_px:
                 yield _too_large(frame.width, frame.height, limits)
@@ -151,7 +151,7 @@ def pictures(container: InputContainer, limits: Limits) -> Iterator[Picture | Re
                 yield Rejected("corrupt", "damaged, or built on damage")
             else:
                 written = None if frame.pts is None else frame.time
-                yield Picture(_rgb(frame, reformatter), written, usual, *moment)
+                yield Picture(_rgb(frame, reformatter), written, usual, captured_at, received_at)
 
 
 def _packets(container: InputContainer) -> "Iterator[Packet[VideoStream]]":

@@ -21,7 +21,7 @@ import gi  # type: ignore[import-not-found]  # only the system's Python has it
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtspServer", "1.0")
 
-from gi.repository import GLib, Gst, GstRtspServer  # type: ignore[import-not-found]  # noqa: E402 - versions come first
+from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # type: ignore[import-not-found]  # noqa: E402 - versions come first
 
 Feed = Callable[[Any], Callable[[], None]]
 """Begins to push buffers into an appsrc and returns what ends it."""
@@ -33,6 +33,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--clip", help="film for /clip")
     parser.add_argument("--user")
     parser.add_argument("--password")
+    parser.add_argument(
+        "--digest", action="store_true", help="ask for the password in the digest way, not the basic one"
+    )
     parser.add_argument("--width", type=int, default=320)
     parser.add_argument("--height", type=int, default=180)
     parser.add_argument("--fps", type=int, default=25)
@@ -78,9 +81,12 @@ class Server:
     def protect(self) -> None:
         token = GstRtspServer.RTSPToken()
         token.set_string("media.factory.role", "viewer")
-        basic = GstRtspServer.RTSPAuth.make_basic(self.options.user, self.options.password)
         auth = GstRtspServer.RTSPAuth()
-        auth.add_basic(basic, token)
+        if self.options.digest:
+            auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+            auth.add_digest(self.options.user, self.options.password, token)
+        else:
+            auth.add_basic(auth.make_basic(self.options.user, self.options.password), token)
         self.rtsp.set_auth(auth)
 
     def stamps(self, appsrc: Any) -> Callable[[], None]:

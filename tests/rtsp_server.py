@@ -47,6 +47,7 @@ class RtspServer:
     Args:
         clip: a film to be served, looped, as ``/clip``.
         login: user and password, if it shall ask for them.
+        digest: ask in the digest way, not the basic one.
         port: 0 takes a free one.
     """
 
@@ -55,6 +56,7 @@ class RtspServer:
         *,
         clip: Path | None = None,
         login: tuple[str, str] | None = None,
+        digest: bool = False,
         size: tuple[int, int] = (320, 180),
         fps: int = 25,
         port: int = 0,
@@ -65,6 +67,7 @@ class RtspServer:
         command += ["--width", str(size[0]), "--height", str(size[1])]
         command += ["--clip", str(clip)] if clip else []
         command += ["--user", login[0], "--password", login[1]] if login else []
+        command += ["--digest"] if digest else []
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout
         ready, _, bound = self.process.stdout.readline().partition(" ")

@@ -2,10 +2,13 @@
 
 import itertools
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +16,7 @@ import pytest
 from protocols.errors import SourceError
 from protocols.frame import Frame
 from protocols.video import VideoSource
-from tests.clips import path
+from tests import clips
 from tests.rtsp_server import RtspServer, read_stamp
 
 
@@ -61,7 +64,7 @@ def scripted(answer: Callable[[socket.socket], None]) -> Iterator[int]:
 
 
 def test_a_film_arrives_in_order_and_in_real_time() -> None:
-    with RtspServer(clip=path("bikes"), size=(320, 136)) as server:
+    with RtspServer(clip=clips.path("bikes"), size=(320, 136)) as server:
         frames = take(rtsp(server.url("clip")), 40)
     assert [frame.sequence for frame in frames] == list(range(40))
     assert {frame.image.shape for frame in frames} == {(136, 320, 3)}
@@ -177,8 +180,9 @@ def test_a_server_that_answers_us_but_not_ffmpeg_is_given_up_too() -> None:
     assert readers() == 0
 
 
-def test_a_password_opens_what_it_protects() -> None:
-    with RtspServer(login=("bob", "p%40ss:word")) as server:
+@pytest.mark.parametrize("digest", [False, True])
+def test_a_password_opens_what_it_protects(digest: bool) -> None:  # noqa: FBT001 - a parameter
+    with RtspServer(login=("bob", "p%40ss:word"), digest=digest) as server:
         url = server.url("test", login=("bob", "p%2540ss%3Aword"))
         assert len(take(rtsp(url), 3)) == 3
 
@@ -198,6 +202,26 @@ def test_each_failure_has_its_reason(path: str, reason: str) -> None:
         if reason == "refused":
             server.kill()
         assert failure(rtsp(server.url(path, login=("bob", "hunter2")))).reason == reason
+
+
+def test_a_camera_that_cannot_prove_its_name_is_refused(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "1"]
+    subprocess.run([*make, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    heard = []
+
+    def greet(peer: socket.socket) -> None:
+        try:
+            with context.wrap_socket(peer, server_side=True) as safe:
+                heard.append(safe.recv(4096))
+        except OSError:
+            return  # the other side did not believe us
+
+    with scripted(greet) as port:
+        assert failure(rtsp(f"rtsps://bob:hunter2@localhost:{port}/live")).reason == "tls"
+    assert not any(heard)
 
 
 def test_a_redirect_is_refused_and_the_other_host_hears_nothing() -> None:
