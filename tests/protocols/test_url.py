@@ -13,7 +13,7 @@ from protocols.url import Url, UrlError, exposes_network, parse, sink_from, sour
 from protocols.wire import Limits
 from protocols.zeromq import ZmqSink, ZmqSource
 
-LIMITS = Limits(max_pixels=1000)
+LIMITS = Limits(max_pixels=10_000)
 
 
 def source(text: str) -> Any:
@@ -232,7 +232,7 @@ def test_a_file_becomes_a_source_and_a_sink(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
     writer = sink(f"{path}#crf=30")
     writer.open()
-    frames = list(source("test:#size=32x24#frames=5#live=no").frames(threading.Event()))
+    frames = list(source("test:#size=64x48#frames=5#live=no").frames(threading.Event()))
     for frame in frames:
         writer.write(frame)
     writer.close()
