@@ -153,6 +153,7 @@ def test_the_service_paints_without_being_root(service: Machine) -> None:
     assert service.show(UNIT, "StatusText")
     pid = service.show(UNIT, "MainPID")
     assert service.run("ps", "-o", "user=", "-p", pid) == "deepmovie"
+    assert service.run("ls", "/var/cache/deepmovie"), "the painted style is kept"
 
 
 def test_a_killed_daemon_is_started_again(service: Machine) -> None:
