@@ -27,8 +27,6 @@ FAILURES = (FFmpegError, OSError)
 # Without probing a live stream opens in a tenth of a second, and is one frame behind. No fflags=nobuffer: it throws the
 # first key frame away.
 _LIVE = {"fpsprobesize": "0", "probesize": "32", "analyzeduration": "0"}
-# What a stream may lead FFmpeg to: never from the network to files, nor from a file to the network.
-_PROTOCOLS = {"rtsp": "rtp,tcp,udp,tls,crypto", "http": "http,https,tcp,tls,crypto,httpproxy", "file": "file,crypto"}
 _NOT_A_STREAM = {
     errno.ENOENT: "not_found",
     errno.ENODEV: "not_found",
@@ -88,8 +86,6 @@ class Input:
 
     def _options(self) -> dict[str, str]:
         options = dict(_LIVE) if self.kind in {"rtsp", "camera"} else {}
-        if self.kind in _PROTOCOLS:
-            options["protocol_whitelist"] = _PROTOCOLS[self.kind]
         if self.kind == "rtsp":
             options |= {"rtsp_transport": self.transport, "tls_verify": "1"}
             options |= {"timeout": str(int(self.read_timeout_s * 1_000_000))}
@@ -126,8 +122,8 @@ def pictures(container: InputContainer, limits: Limits) -> Iterator[Picture | Re
     stream = container.streams.video[0]
     context = stream.codec_context
     size = context.width, context.height
-    # So that a decoder takes no memory for what is far too large. It counts whole blocks, hence more than the limit.
-    context.options = {"max_pixels": str(limits.max_pixels * 5 // 4)}
+    # So that a decoder takes no memory for a picture that is too large.
+    context.options = {"max_pixels": str(limits.max_pixels)}
     reformatter = VideoReformatter()
     usual = 1 / float(stream.average_rate) if stream.average_rate else 0.04
     is_damaged = False
@@ -179,7 +175,6 @@ def _rgb(frame: VideoFrame, reformatter: VideoReformatter) -> NDArray[np.uint8]:
         frame,
         format="rgb24",
         src_colorspace=(Colorspace.ITU709 if frame.height > 576 else Colorspace.ITU601) if unknown else None,
-        src_color_range=frame.color_range,
         dst_color_range=ColorRange.JPEG,
         threads=1,
     )

@@ -42,9 +42,5 @@ class Presentation:
         self._last, self._arrived = shown, arrived
         return shown
 
-    def restart(self) -> None:
-        """Go on where we are: the next frame's time has another beginning."""
-        self._offset = None
-
     def _is_likely(self, step: float, waited: float) -> bool:
         return step > 0 and not (self._live and step > waited + LARGEST_LEAP_S)

@@ -179,7 +179,6 @@ class _Reader(Thread):
                 return failure
             if not self._loop:
                 return None  # a film that is cut off ends where it is cut off
-            self._presentation.restart()
         return None
 
     def _numbered(self, item: Picture | Rejected) -> Frame | Rejected:
