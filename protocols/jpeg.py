@@ -19,9 +19,6 @@ _FRAME_HEADERS = (0xC0, 0xC1, 0xC2)  # baseline, extended, progressive: what cam
 _OTHER_FRAME_HEADERS = (0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF)
 _WITHOUT_LENGTH = (0x01, *range(0xD0, 0xD8))
 
-# swscale's defaults are off by one gray level; these flags come within half a level of libjpeg.
-_BICUBIC, _FULL_CHROMA, _ACCURATE_ROUNDING = 0x4, 0x2000, 0x40000
-
 
 def encode_jpeg(image: NDArray[np.uint8], *, quality: int) -> bytes:
     """Return the picture as a baseline JPEG.
@@ -82,10 +79,24 @@ def decode_jpeg(data: bytes, *, max_pixels: int) -> NDArray[np.uint8]:
         pictures = decoder.decode(av.Packet(data))
         if len(pictures) != 1:
             raise _undecodable(f"expected one picture, got {len(pictures)}")
-        flags = _BICUBIC | _FULL_CHROMA | _ACCURATE_ROUNDING
-        return np.asarray(pictures[0].reformat(format="rgb24", interpolation=flags).to_ndarray(), np.uint8)
+        return _rgb(pictures[0])
     except FFmpegError as error:
         raise _undecodable(f"damaged JPEG: {error.strerror}") from error
+
+
+def _rgb(picture: av.VideoFrame) -> NDArray[np.uint8]:
+    """Return the pixels. OpenCV's conversion is faster than swscale's precise one, and closer to libjpeg's."""
+    if not picture.format.name.startswith(("yuvj", "gray")):  # a JPEG may hold RGB, too
+        return np.asarray(picture.to_ndarray(format="rgb24"), np.uint8)
+    size = (picture.width, picture.height)
+    planes = [
+        np.frombuffer(memoryview(p), np.uint8).reshape(p.height, p.line_size)[:, : p.width] for p in picture.planes
+    ]
+    luma, *chroma = planes
+    if not chroma:
+        return np.asarray(cv2.cvtColor(luma, cv2.COLOR_GRAY2RGB), np.uint8)
+    blue, red = (cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in chroma)
+    return np.asarray(cv2.cvtColor(cv2.merge([luma, red, blue]), cv2.COLOR_YCrCb2RGB), np.uint8)
 
 
 def _read_frame_header(header: bytes) -> tuple[int, int]:
