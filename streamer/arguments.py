@@ -86,6 +86,11 @@ def count(text: str) -> int:
     return int(text)
 
 
+def natural(text: str) -> int:
+    """Return a whole number from 0 for argparse."""
+    return 0 if text == "0" else count(text)
+
+
 def _assignments(parser: Parser, assignments: Iterable[str]) -> list[tuple[str, object]]:
     for assignment in assignments:
         if "=" not in assignment:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from streamer.arguments import Parser, add_settings, count, positive, settings_in
+from streamer.arguments import Parser, add_settings, count, natural, positive, settings_in
 from streamer.config import ConfigError
 from streamer.redaction import register_url, text
 from streamer.settings import Loaded, load, nearest
@@ -107,6 +107,44 @@ def _demo(arguments: Sequence[str]) -> int:
     return demo(found.out, browser=not found.no_browser)
 
 
+def _compare(arguments: Sequence[str]) -> int:
+    parser = Parser(
+        "compare",
+        "Paint a clip as the daemon does and frame by frame, and say how near to the style and how steady each is.\n"
+        "The energy gap is 0 for the energy that many iterations reach, and 1 for the frame itself.",
+        """\
+  deepmovie compare clip.mp4
+  deepmovie compare clip.mp4 --style starry_night.jpg --start 32 --every 2 --iterations 2 4 --out rows.png""",
+    )
+    parser.add_argument("clip", metavar="CLIP", help="a film, or test:#live=no for the built-in scene")
+    parser.add_argument("--style", help="a built-in painting or a picture file")
+    parser.add_argument("--weights", help="as for run")
+    parser.add_argument("--device", help="as for run")
+    parser.add_argument("--size", type=count, default=256, help="long side in pixels [256]")
+    parser.add_argument("--start", type=natural, default=0, metavar="N", help="the first frame [0]")
+    parser.add_argument("--every", type=count, default=1, metavar="N", help="take every Nth frame [1]")
+    parser.add_argument("--frames", type=count, default=12, metavar="N", help="how many [12]")
+    parser.add_argument(
+        "--iterations", type=count, nargs="+", default=[2], metavar="N", help="per frame, one row for each [2]"
+    )
+    parser.add_argument(
+        "--independent", type=count, default=150, metavar="N", help="per frame painted from itself [150]"
+    )
+    parser.add_argument("--reference", type=count, default=300, metavar="N", help="for the energy to reach [300]")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the pictures as a PNG")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    found = parser.read(arguments)
+    given = {key: getattr(found, key) for key in ("style", "weights", "device") if getattr(found, key) is not None}
+    paint = load(None, {}, {f"paint.{key}": value for key, value in given.items()}).config.paint
+    from streamer import log  # noqa: PLC0415 - only here
+    from streamer.compare import Clip, Effort, compare  # noqa: PLC0415 - imports torch
+
+    log.configure(level="warning")
+    clip = Clip(found.clip, start=found.start, every=found.every, frames=found.frames, size=found.size)
+    effort = Effort(live=found.iterations, independent=found.independent, reference=found.reference)
+    return compare(clip, paint, effort, out=found.out, as_json=found.json)
+
+
 def _check(arguments: Sequence[str]) -> int:
     parser = Parser(
         "check",
@@ -162,6 +200,7 @@ COMMANDS = {
     "run": Command("paint a stream", _run),
     "send": Command("publish any source over ZeroMQ, as a camera to test with", _send),
     "demo": Command("show what it does, in a minute", _demo),
+    "compare": Command("say how well and how steadily a clip is painted", _compare),
     "check": Command("check the settings and show where each comes from", _check),
     "version": Command("print the version", _version),
 }

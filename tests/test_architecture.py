@@ -23,6 +23,7 @@ LAYERS = (
     {"daemon", "demo", "send", "compare"},
     {"pipeline"},
     {"assemble"},
+    {"engine"},
     {"painter", "picture", "workers"},
     {"stats", "news", "mailbox", "governor", "telemetry", "ledger", "pulse", "timeline", "backoff"},
     {"config", "settings", "exits", "log", "log_writer", "redaction", "notify"},
@@ -34,7 +35,7 @@ CONCRETE = {
     *(f"models.{name}" for name in ("vgg", "weights", "objective", "adjoint", "flow", "cuts", "color", "paintings")),
 }
 """What is injected: the daemon knows it by its Protocol, and only these files by its name."""
-COMPOSERS = {"assemble", "demo", "send", "compare"}
+COMPOSERS = {"assemble", "engine", "demo", "send", "compare"}
 
 PICKLES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 PICKLING_METHODS = {"send_pyobj", "recv_pyobj", "send_serialized", "recv_serialized"}

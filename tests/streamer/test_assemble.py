@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from streamer import assemble as composition
-from streamer.assemble import assemble, choose_device
+from streamer.assemble import assemble
 from streamer.config import Config, ConfigError, Paint
+from streamer.engine import choose_device, precision
 from streamer.picture import PictureError, read_picture
 from tests.endpoints import picture
 from tests.tiny import tiny_weights
@@ -98,9 +98,9 @@ def test_bfloat16_is_used_only_where_the_processor_has_it(monkeypatch: pytest.Mo
     cpu = torch.device("cpu")
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    assert composition.precision(cpu) is torch.float32
+    assert precision(cpu) is torch.float32
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
-    assert composition.precision(cpu) is torch.bfloat16
+    assert precision(cpu) is torch.bfloat16
 
 
 def test_a_cache_that_cannot_be_written_costs_only_time(
