@@ -1,5 +1,6 @@
 """The pauses between two tries."""
 
+import random
 from itertools import pairwise
 
 from streamer.backoff import Backoff
@@ -20,8 +21,40 @@ def longest(backoff: Backoff, count: int, *, patient: bool = False) -> list[floa
     return [backoff.fail(patient=patient) for _ in range(count)]
 
 
-def test_the_first_retry_is_at_once_and_later_ceilings_double_up_to_eight_seconds() -> None:
-    assert longest(Backoff(rng=lambda: 1.0), 8) == [0, 0.25, 0.5, 1, 2, 4, 8, 8]
+def outage(backoff: Backoff, clock: Clock, *, lasting_s: float) -> list[float]:
+    """Return the pauses of a peer that does not answer for so long."""
+    pauses, over_at = [], clock.now + lasting_s
+    while clock.now < over_at:
+        pauses.append(backoff.fail())
+        clock.now += pauses[-1]
+    return pauses
+
+
+def test_the_first_retry_is_at_once_and_later_ceilings_double() -> None:
+    assert longest(Backoff(rng=lambda: 1.0), 5) == [0, 0.25, 0.5, 1, 1.5]
+
+
+def test_the_pauses_are_short_in_a_short_outage_and_up_to_eight_seconds_in_a_long_one() -> None:
+    clock = Clock()
+    backoff = Backoff(clock=clock, rng=lambda: 1.0)
+    assert max(outage(backoff, clock, lasting_s=10)) == 1.5
+    assert set(outage(backoff, clock, lasting_s=60)) == {8}
+    backoff.succeed()
+    assert max(outage(backoff, clock, lasting_s=10)) == 1.5
+
+
+def test_a_peer_that_comes_and_goes_each_second_is_asked_about_once_a_second() -> None:
+    clock = Clock()
+    backoff, tries = Backoff(clock=clock, rng=random.Random(1).random), 0
+    began = clock.now
+    while clock.now - began < 600:
+        tries += 1
+        second, phase = divmod(clock.now - began, 1.0)
+        if second % 2 == 0:
+            backoff.succeed()
+            clock.now += 1 - phase
+        clock.now += backoff.fail() + 1e-6
+    assert tries < 1.1 * 600
 
 
 def test_a_pause_is_drawn_from_the_whole_range_below_its_ceiling() -> None:
@@ -36,7 +69,7 @@ def test_a_short_success_does_not_reset_the_pauses_but_thirty_healthy_seconds_do
     backoff.succeed()
     clock.now += 29.9
     backoff.succeed()
-    assert backoff.fail() == 2
+    assert backoff.fail() == 1.5
     backoff.succeed()
     clock.now += 30
     backoff.succeed()
