@@ -61,6 +61,7 @@ def _check_size(path: Path, height: int, width: int) -> None:
 
 
 def _decode_png(path: Path, content: bytes) -> NDArray[np.uint8]:
+    # A torn file is not shown to libpng, which would write its complaint to stderr, into the log.
     picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB) if _PNG_END in content else None
     if picture is None:
         raise PictureError(f"{path} is damaged")

@@ -132,11 +132,14 @@ def test_a_picture_is_judged_by_its_header_before_it_is_decoded(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
-def test_a_torn_picture_is_refused(tmp_path: Path, suffix: str) -> None:
+def test_a_torn_picture_is_refused_and_no_library_writes_to_our_log(
+    tmp_path: Path, suffix: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     path = written(tmp_path / f"torn{suffix}")
     path.write_bytes(path.read_bytes()[:-2000])
     with pytest.raises(PictureError, match="damaged"):
         read_picture(path)
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

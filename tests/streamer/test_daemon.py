@@ -220,6 +220,7 @@ def test_an_error_while_painting_ends_the_daemon_with_its_code_and_a_traceback(
     assert stats["state"] == "failed"
     assert is_balanced(stats)
     assert stats["dropped"]["failed"] == 1
+    assert stats["waiting"] == 0, "what nobody will paint is dropped, and says so"
     assert not sink.is_open
 
 
@@ -405,7 +406,8 @@ def test_sigterm_ends_the_program_with_exit_0_whatever_it_is_doing(
             deepmovie.send_signal(signal.SIGTERM)
             break
     rest = list(log)
-    assert deepmovie.wait(20) == 0
+    assert deepmovie.wait(20) == 0, rest
     assert rest[-1]["event"] == "stopped"
+    assert len(rest) == 1 or moment != "starting", "while nothing is in flight, there is nothing to wait for"
     assert not [entry for entry in rest if entry["level"] in ("error", "critical")]
     assert all(is_balanced(entry) for entry in rest if entry["event"] == "stats")

@@ -31,7 +31,7 @@ def test_a_full_mailbox_that_waits_loses_nothing() -> None:
             dropped.extend(mailbox.put(item))
         mailbox.close()
 
-    thread = threading.Thread(target=fill)
+    thread = threading.Thread(target=fill, daemon=True)
     thread.start()
     taken: list[int] = []
     while len(taken) < 200:
@@ -47,7 +47,7 @@ def test_closing_wakes_who_waits_to_put_and_gives_the_item_back() -> None:
     mailbox = Mailbox[int](1, waits=True)
     mailbox.put(1)
     returned: list[list[int]] = []
-    thread = threading.Thread(target=lambda: returned.append(mailbox.put(2)))
+    thread = threading.Thread(target=lambda: returned.append(mailbox.put(2)), daemon=True)
     thread.start()
     mailbox.close()
     thread.join(10)

@@ -73,7 +73,7 @@ def test_the_accounts_are_balanced_at_every_moment_while_threads_move_frames() -
                 telemetry.frames.drop("busy", Place.WAITING)
                 telemetry.sinks["out"].drop("failed", Place.WORKING)
 
-    watcher = threading.Thread(target=watch)
+    watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     movers = [threading.Thread(target=move) for _ in range(3)]
     for mover in movers:
