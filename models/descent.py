@@ -10,8 +10,8 @@ from torch import Tensor
 
 from models.objective import Terms
 
-STEP_SIZE = 0.035
-DECAY_MEAN, DECAY_SQUARE = 0.9, 0.99
+STEP_SIZE = 0.03
+DECAY_MEAN, DECAY_SQUARE = 0.9, 0.95
 EPSILON = 1e-8
 BAD_STEPS_BEFORE_RESTART = 3
 
@@ -46,7 +46,7 @@ class Moments:
             count=self.count + 1,
         )
 
-    def step(self, size: float) -> Tensor:
+    def step(self, size: float | Tensor) -> Tensor:
         """Return Adam's step, unbiased for the first iterations."""
         mean = self.mean / (1 - DECAY_MEAN**self.count)
         square = self.square / (1 - DECAY_SQUARE**self.count)
@@ -86,7 +86,7 @@ def descend(
     budget: Budget,
     refuge: Tensor,
     moments: Moments | None = None,
-    step_size: float = STEP_SIZE,
+    step_size: float | Tensor = STEP_SIZE,
     clock: Callable[[], float] = time.monotonic,
 ) -> Descent:
     """Return the picture after Adam on `energy` from `start`; it never leaves [0, 1].
@@ -100,7 +100,7 @@ def descend(
         budget: at least one iteration is done.
         refuge: a picture known to be good, 1 x 3 x H x W, in [0, 1].
         moments: the memory of the descent so far; None: it begins here.
-        step_size: the largest change of a pixel in one iteration, about.
+        step_size: the largest change of a pixel in one iteration, about; one number, or 1 x 1 x H x W.
         clock: the monotonic clock, seconds.
     """
     image = previous = start
@@ -118,7 +118,7 @@ def descend(
             image = (image + moments.step(step_size)).clamp_(0, 1)
         else:
             bad_in_a_row, failures = bad_in_a_row + 1, failures + 1
-            step_size /= 2
+            step_size = step_size / 2
             image, moments = previous, before
             if bad_in_a_row == BAD_STEPS_BEFORE_RESTART:
                 image = previous = refuge

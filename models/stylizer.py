@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from models.consistency import temporal_error
-from models.descent import Budget, Differentiable, Moments, descend
+from models.descent import STEP_SIZE, Budget, Differentiable, Moments, descend
 from models.flow import FlowEstimator
 from models.objective import Terms
+from models.rest import Rest
 from models.warp import visible_mask, warp
 
 SAME_COLOR = 0.04
@@ -59,11 +60,13 @@ class _Memory:
     content: Tensor
     image: Tensor
     moments: Moments
+    rest: Rest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Start:
     image: Tensor
+    rest: Rest
     moments: Moments | None = None
     warped: Tensor | None = None
     visible: Tensor | None = None
@@ -109,9 +112,10 @@ class Stylizer:
         fill = self._fill(content)
         start = self._start(content, fill)
         energy = self._objective.at(content, warped=start.warped, visible=start.visible)
-        result = descend(energy, start.image, budget=budget, refuge=fill, moments=start.moments)
+        step_size = STEP_SIZE * start.rest.heat
+        result = descend(energy, start.image, budget=budget, refuge=fill, moments=start.moments, step_size=step_size)
         # An energy that was not finite once in the whole frame has nothing worth carrying on.
-        self._memory = None if result.terms is None else _Memory(content, result.image, result.moments)
+        self._memory = None if result.terms is None else _Memory(content, result.image, result.moments, start.rest)
         return Stylized(
             image=result.image,
             iterations=result.iterations,
@@ -126,13 +130,14 @@ class Stylizer:
         is_cut = self._cuts(content)
         memory = self._memory
         if memory is None or is_cut or memory.content.shape != content.shape:
-            return _Start(fill)
-        flow = self._flow(content, memory.content)
+            return _Start(fill, Rest.broken_by(content))
+        flow, still = memory.rest.settle(self._flow(content, memory.content), content)
         visible = visible_mask(flow, self._flow(memory.content, content))
         warped = warp(memory.image, flow, sharp=True).clamp(0, 1)
-        kept = visible | _looks_alike(content, warp(memory.content, flow))
+        kept = visible | still | _looks_alike(content, warp(memory.content, flow))
         return _Start(
             image=torch.where(kept, warped, fill),
+            rest=memory.rest.moved(lambda maps: warp(maps, flow), still, content),
             moments=memory.moments.moved(lambda moment: warp(moment, flow), kept),
             warped=warped,
             visible=visible,

@@ -49,7 +49,7 @@ def test_the_descent_reaches_the_bottom() -> None:
 def test_the_first_steps_are_those_of_torchs_adam() -> None:
     ours = descend(Bowl(), START, budget=Budget(5), refuge=REFUGE, step_size=0.03).image
     variable = START.clone().requires_grad_()
-    adam = torch.optim.Adam([variable], lr=0.03, betas=(0.9, 0.99))
+    adam = torch.optim.Adam([variable], lr=0.03, betas=(0.9, 0.95))
     for _ in range(5):
         variable.grad = 2 * (variable.detach() - TARGET)
         adam.step()

@@ -1,5 +1,6 @@
 """The recurrence: what is remembered moves with the picture, what is new starts afresh, the future plays no part."""
 
+import itertools
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -133,6 +134,14 @@ def test_a_picture_that_stands_still_gets_closer_to_the_style_frame_by_frame(obj
         assert terms is not None
         energies.append(float(terms.total))
     assert energies[-1] < 0.5 * energies[0]
+
+
+def test_a_picture_that_stands_still_comes_to_rest(objective: AdjointObjective) -> None:
+    """After 300 frames no pixel changes by 1/255 a frame, and the mean color stays where it is."""
+    stylizer, frame = make(objective), random_image()
+    images = [stylizer.step(frame, BUDGET).image for _ in range(340)]
+    assert max(float((a - b).abs().max()) for a, b in itertools.pairwise(images[300:])) < 1 / 255
+    assert float((images[-1] - images[300]).mean((0, 2, 3)).abs().max()) < 1 / 255
 
 
 def test_a_network_that_gives_nan_paints_the_fill_and_the_next_good_frame_recovers(
