@@ -4,7 +4,7 @@ import itertools
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Event
@@ -17,11 +17,9 @@ from rich.table import Table
 from torch import Tensor
 
 from models.adjoint import AdjointObjective
-from models.consistency import temporal_error
 from models.descent import Budget, descend
-from models.flow import DIS, FlowEstimator
+from models.flow import DIS
 from models.stylizer import Stylizer
-from models.warp import visible_mask, warp
 from protocols.errors import SourceError
 from protocols.frame import Frame
 from protocols.url import UrlError, source_from
@@ -29,6 +27,7 @@ from protocols.wire import Limits
 from streamer.config import ConfigError, Input, Paint
 from streamer.engine import Engine, choose_device, make_engine
 from streamer.painter import to_pixels, to_tensor
+from streamer.steadiness import Shown, mean_error, steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,16 +174,9 @@ def _gap(objective: AdjointObjective, frame: Tensor, image: Tensor, start: float
 
 def _steadiness(frames: Sequence[Tensor], painted: Sequence[Tensor]) -> float:
     """Return the mean temporal error between neighbors, moved along the flow of the frames."""
-    errors = [error for error in _errors(frames, painted, DIS()) if error is not None]
-    return sum(errors) / len(errors) if errors else float("nan")
-
-
-def _errors(frames: Sequence[Tensor], painted: Sequence[Tensor], flow: FlowEstimator) -> Iterator[float | None]:
-    for (last, frame), (last_painted, image) in zip(
-        itertools.pairwise(frames), itertools.pairwise(painted), strict=True
-    ):
-        there = flow(frame, last)
-        yield temporal_error(image, warp(last_painted, there, sharp=True), visible_mask(there, flow(last, frame)))
+    film = [Shown(frame, image, continues=True) for frame, image in zip(frames, painted, strict=True)]
+    error = mean_error([step.painted_error for step in steps(film, DIS()) if step is not None])
+    return float("nan") if error is None else error
 
 
 def _save(out: Path, frames: Sequence[Tensor], rows: Sequence[Row]) -> None:

@@ -20,6 +20,7 @@ from streamer.governor import Governor
 from streamer.ledger import Place
 from streamer.mailbox import Closed, Mailbox
 from streamer.pulse import Pulse
+from streamer.sizing import Sizing
 from streamer.telemetry import Telemetry
 
 HEARTBEAT_S = 1.0
@@ -64,7 +65,8 @@ class Painter:
         governor: when to begin, and how much to spend.
         telemetry: counts frames.
         live: send the last picture again while no new one comes, and forget it after ``resume_window_s``.
-        size: long side of the painted picture in pixels; smaller frames stay as they are.
+        size: long side of the painted picture in pixels; smaller frames stay as they are. It is reduced for a while
+            when the device runs out of memory.
         device: where to paint.
         resume_window_s: the longest gap between two frames over which the painting goes on.
         stop: what is in flight now is finished, as quickly as can be.
@@ -94,7 +96,7 @@ class Painter:
         self._governor = governor
         self._telemetry = telemetry
         self._live = live
-        self._size = size
+        self._sizing = Sizing(size, clock=clock)
         self._device = device
         self._resume_window_s = resume_window_s
         self._stop = stop
@@ -175,7 +177,7 @@ class Painter:
     def _paint(self, frame: Frame, budget: Budget) -> Frame | None:
         """Return the painted frame; None if it is not fit to be seen."""
         self._forget_old_picture(frame)
-        stylized = self._stylizer.step(to_tensor(frame.image, size=self._size, device=self._device), budget)
+        stylized = self._stylized(frame, budget)
         if not bool(torch.isfinite(stylized.image).all()):
             log.error("engine_nonfinite", sequence=frame.sequence)
             self._stylizer.reset()
@@ -186,6 +188,29 @@ class Painter:
             dropped=frame.sequence - self._published,
             painting=Painting(stylized.iterations, stylized.restarted, stylized.temporal_error),
         )
+
+    def _stylized(self, frame: Frame, budget: Budget) -> Stylized:
+        """Paint at the largest size for which the device has memory.
+
+        Raises:
+            torch.OutOfMemoryError: it has too little even for the smallest.
+        """
+        while True:
+            size = self._sizing.size()
+            try:
+                stylized = self._stylizer.step(to_tensor(frame.image, size=size, device=self._device), budget)
+            except torch.OutOfMemoryError as error:
+                height, width = working_size(*frame.image.shape[:2], size=size)
+                if not self._sizing.step_down(long_side=max(height, width)):
+                    raise
+                reason = str(error).partition("\n")[0]
+            else:
+                self._telemetry.trouble("memory", "size_reduced" if self._sizing.is_reduced else None)
+                return stylized
+            # Here the exception is gone, and with it the tensors that its traceback held.
+            log.warning("engine_oom", width=width, height=height, next_size=self._sizing.size(), error=reason)
+            self._stylizer.reset()
+            torch.cuda.empty_cache()
 
     def _forget_old_picture(self, frame: Frame) -> None:
         last, self._received_at = self._received_at, frame.received_at

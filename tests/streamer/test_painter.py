@@ -261,6 +261,31 @@ def test_an_error_while_painting_ends_the_thread_and_closes_the_outlets() -> Non
     assert account.in_flight == 0
 
 
+def test_out_of_memory_paints_the_same_frame_smaller_and_says_so() -> None:
+    def scarce(image: Tensor) -> Tensor:
+        if image.shape[-1] > 150:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return image
+
+    easel = Easel(Echo(change=scarce), size=256)
+    frames = easel.paint(*(frame(n, image=picture(144, 256)) for n in range(2)))
+    assert [each.image.shape for each in frames] == [(81, 144, 3)] * 2
+    assert easel.stylizer.resets == 2  # type: ignore[attr-defined] # an Echo
+    assert easel.telemetry.snapshot().troubles == {"memory": "size_reduced"}
+
+
+def test_too_little_memory_for_any_size_ends_the_painter() -> None:
+    def empty(_image: Tensor) -> Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    easel = Easel(Echo(change=empty))
+    easel.put(frame(0, image=picture(144, 256)))
+    easel.inbox.close()
+    with pytest.raises(torch.OutOfMemoryError):
+        easel.painter.run()
+    assert easel.telemetry.snapshot().frames.dropped == {"failed": 1}
+
+
 def test_the_real_stylizer_paints_a_moving_scene(tmp_path: Path) -> None:
     from models.color import color_statistics, palette_fill
     from models.cuts import CutDetector

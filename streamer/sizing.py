@@ -1,0 +1,51 @@
+"""How large to paint: as asked, smaller after the device ran out of memory, later as asked again."""
+
+import time
+from collections.abc import Callable
+
+SMALLER = 0.75
+"""A step down: a little over half the pixels, and about half the memory."""
+LEAST_PX = 64
+CLIMB_AFTER_S = 60.0
+
+
+class Sizing:
+    """The long side of the picture, in pixels.
+
+    Args:
+        wanted: as the settings ask for it.
+        clock: monotonic, seconds.
+    """
+
+    def __init__(self, wanted: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._wanted = wanted
+        self._clock = clock
+        self._now = wanted
+        self._changed_at = clock()
+        self._before: list[int] = []
+
+    @property
+    def is_reduced(self) -> bool:
+        """Whether it is smaller than asked for."""
+        return self._now < self._wanted
+
+    def size(self) -> int:
+        """Return the size for the next frame: one step up again after a minute without trouble."""
+        if self._before and self._clock() - self._changed_at >= CLIMB_AFTER_S:
+            self._now = self._before.pop()
+            self._changed_at = self._clock()
+        return self._now
+
+    def step_down(self, *, long_side: int) -> bool:
+        """Make it smaller than a picture that did not fit; return whether that was possible.
+
+        Args:
+            long_side: of that picture. Frames may be smaller than the size allows.
+        """
+        smaller = round(min(self._now, long_side) * SMALLER)
+        self._changed_at = self._clock()
+        if smaller < min(LEAST_PX, self._wanted):
+            return False
+        self._before.append(self._now)
+        self._now = smaller
+        return True
