@@ -37,6 +37,11 @@ class Entry:
         return str(self.facts["event"])
 
 
+def usual_environment() -> dict[str, str]:
+    """Return our environment without anything that the daemon would take for a setting of its own."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("DEEPMOVIE_")}
+
+
 @dataclass(frozen=True, slots=True)
 class Kit:
     """What a daemon needs to paint fast: tiny weights, a small painting, a cache folder."""
@@ -60,7 +65,7 @@ class Kit:
     @property
     def environment(self) -> dict[str, str]:
         """The environment for that command."""
-        return os.environ | {"XDG_CACHE_HOME": str(self.folder), "OMP_NUM_THREADS": "1"}
+        return usual_environment() | {"XDG_CACHE_HOME": str(self.folder), "OMP_NUM_THREADS": "1"}
 
 
 class Deepmovie:

@@ -313,7 +313,9 @@ def stopped_subscriber(address: str, *, meanwhile: Callable[[], None]) -> Iterat
     """Yield while a process that has received a frame, and was then stopped, is subscribed."""
     with subprocess.Popen([sys.executable, "-c", SUBSCRIBER, address], stdout=subprocess.PIPE) as process:
         try:
-            wait_until(lambda: select.select([process.stdout], [], [], 0)[0], "the subscriber", meanwhile=meanwhile)
+            assert process.stdout is not None
+            hears = process.stdout.fileno()
+            wait_until(lambda: select.select([hears], [], [], 0)[0], "the subscriber", meanwhile=meanwhile)
             process.send_signal(signal.SIGSTOP)
             yield
         finally:
