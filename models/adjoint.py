@@ -184,11 +184,24 @@ def _backward(network: VGG, name: str) -> Convolution:
 def _convolution(weight: Tensor, bias: Tensor | None, *, relu: bool) -> Convolution:
     if weight.device.type == "cpu" and weight.dtype in (torch.float32, torch.bfloat16):
         activation = "relu" if relu else "none"
-        fused = torch.ops.mkldnn._convolution_pointwise
-        return lambda maps: fused(maps, weight, bias, [1, 1], [1, 1], [1, 1], 1, activation, [], "")
+        fused, packed = torch.ops.mkldnn._convolution_pointwise, _packed(weight)
+        return lambda maps: fused(maps, packed, bias, [1, 1], [1, 1], [1, 1], 1, activation, [], "")
     if relu:
         return lambda maps: F.conv2d(maps, weight, bias, padding=1).relu_()
     return lambda maps: F.conv2d(maps, weight, bias, padding=1)
+
+
+def _packed(weight: Tensor) -> Tensor:
+    """Return a kernel in the order in which oneDNN reads it, so that it is not put in that order at every call.
+
+    Layers of a few maps are faster as they are. The last size is a guess at the maps' size: it decides which order is
+    best, not which sizes are possible.
+    """
+    if min(weight.shape[:2]) < 16:
+        return weight
+    ones, size = [1, 1], [1, weight.shape[1], 64, 64]
+    packed: Tensor = torch.ops.mkldnn._reorder_convolution_weight(weight, ones, ones, ones, 1, size)
+    return packed
 
 
 def _pixels_by_maps(maps: Tensor) -> Tensor:
