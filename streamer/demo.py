@@ -44,10 +44,12 @@ PLAY_FPS = 10.0
 class Plan:
     """How large and how fast. As it stands it is for two slow cores, and takes them less than a minute."""
 
-    size: tuple[int, int] = (224, 126)
-    fps: float = 5.0
-    frames: int = 100
-    """Of the scene, whose flash is at 44 and whose cut is at 72."""
+    size: tuple[int, int] = (192, 108)
+    sent_fps: float = 7.0
+    painted_fps: float = 3.5
+    """At most: every other frame, so that each has time for two iterations, and things move visibly between them."""
+    frames: int = scene.LENGTH
+    """Of the scene, to send."""
     paint: Paint = field(default_factory=Paint)
     alone_iterations: int = 15
     """Per frame that is painted by itself, to compare."""
@@ -56,7 +58,7 @@ class Plan:
     """From the beginning; then no further frame is painted by itself."""
 
 
-ON_CUDA = Plan(size=(640, 360), fps=12.5, alone_iterations=60)
+ON_CUDA = Plan(size=(640, 360), sent_fps=25, painted_fps=12.5, alone_iterations=60)
 
 
 class DemoError(Exception):
@@ -127,7 +129,7 @@ def _daemon(plan: Plan, camera: str, painted: str) -> Child:
     return Child(
         "the daemon",
         *("run", f"pull+bind:{camera}", painted, "--name", "demo", "--log-format", "json"),
-        *("--size", str(max(plan.size)), "--fps", str(plan.fps), "--iterations", str(paint.iterations)),
+        *("--size", str(max(plan.size)), "--fps", str(plan.painted_fps), "--iterations", str(paint.iterations)),
         *("--style", paint.style, "--style-strength", str(paint.style_strength)),
         *("--weights", paint.weights, "--device", paint.device),
         *("--set", f"input.stall_timeout_s={START_PATIENCE_S}"),
@@ -136,7 +138,7 @@ def _daemon(plan: Plan, camera: str, painted: str) -> Child:
 
 def _sender(plan: Plan, camera: str) -> Child:
     width, height = plan.size
-    scene_url = f"test:#size={width}x{height}#fps={plan.fps:g}#frames={plan.frames}"
+    scene_url = f"test:#size={width}x{height}#fps={plan.sent_fps:g}#frames={plan.frames}"
     return Child("the sender", "send", scene_url, f"push+connect:{camera}")
 
 

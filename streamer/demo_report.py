@@ -37,15 +37,17 @@ def picture(outcome: Outcome, *, caption: str, cell_width: int = 320) -> Image.I
 
 
 def choose_moments(frames: Sequence[Frame], flashes: Collection[int]) -> list[int]:
-    """Return the places of four frames, in order: before the flash, in it, the second one after the cut, the last.
+    """Return the places of four frames, in order.
 
-    Where there is no flash or no cut, others take their places. Fewer than four frames give all of them.
+    They are one before the flash, one in it, the second one after the first cut, and the last one of that scene. What
+    there is none of is replaced by others; fewer than four frames give all of them.
     """
-    flash = next((index for index, frame in enumerate(frames) if frame.sequence in flashes), None)
-    cut = _first_cut(frames)
+    flash = next((place for place, frame in enumerate(frames) if frame.sequence in flashes), None)
+    cuts = [place for place, frame in enumerate(frames) if place and begins_afresh(frame)]
     last = len(frames) - 1
-    wanted = [last, *([3 * flash // 4, flash] if flash else []), *([min(cut + 1, last)] if cut else [])]
-    spare = [round(last * share) for share in (0.5, 0.25, 0.75, 0.1, 0.9)]
+    wanted = [3 * flash // 4, flash] if flash else []
+    wanted += [min(cuts[0] + 1, last), cuts[1] - 1 if len(cuts) > 1 else last] if cuts else []
+    spare = [round(last * share) for share in (1, 0.5, 0.25, 0.75)]
     found = list(dict.fromkeys([*wanted, *spare, *range(len(frames))]))
     return sorted(found[:MOMENTS])
 
@@ -123,10 +125,6 @@ def _effort(frames: Sequence[Frame], index: int) -> str:
     return (
         f"{counts[-1]} iteration{'s' if counts[-1] > 1 else ''}, {sum(counts)} since the scene began" if counts else ""
     )
-
-
-def _first_cut(frames: Sequence[Frame]) -> int | None:
-    return next((index for index, frame in enumerate(frames) if index and begins_afresh(frame)), None)
 
 
 def _ages(recording: Recording) -> str:
