@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from threading import Event
 
 from protocols.frame import Frame
-from protocols.scene import render
+from protocols.scene import CUTS, render
 
 
 class SceneSource:
@@ -31,8 +31,10 @@ class SceneSource:
 
     def frames(self, stop: Event) -> Iterator[Frame]:
         """Yield the scene from its beginning."""
-        epoch, began = time.time_ns(), time.monotonic()
         width, height = self._size
+        for shot in CUTS:
+            render(shot, width=width, height=height)  # making a shot takes a second, which no frame is to wait for
+        epoch, began = time.time_ns(), time.monotonic()
         index = left_out = 0
         while self._frames is None or index < self._frames:
             if self.live:
