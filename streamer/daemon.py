@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -78,7 +78,7 @@ class Daemon:
         self._news: SimpleQueue[News] = SimpleQueue()
         self._pipeline: Pipeline | None = None
         self._ended: set[str] = set()
-        self._can_stop_at_once = True
+        self._can_stop_at_once = self._was_broken_off = False
         self._is_over = False
         self._code = Exit.STOPPED
         self.is_stuck = False
@@ -87,14 +87,15 @@ class Daemon:
     def run(self) -> int:
         """Start, paint, shut down; return the exit code."""
         with self._signals():
-            try:
-                self._start()
-                self._main_loop()
-            except _StopAtOnce:
-                pass
-            except Exception as error:  # noqa: BLE001 - whatever it was, it is logged and decides the exit code
-                self._fail("daemon", error)
-            self._can_stop_at_once = False
+            with suppress(_StopAtOnce):
+                self._can_stop_at_once = True
+                try:
+                    self._start()
+                    self._main_loop()
+                except Exception as error:  # noqa: BLE001 - whatever it was, it is logged and decides the exit code
+                    if not self._was_broken_off:  # what breaks off foreign code can come out of it as any error
+                        self._fail("daemon", error)
+                self._can_stop_at_once = False
             self._shut_down()
         return int(self._code)
 
@@ -210,6 +211,7 @@ class Daemon:
             signal.signal(each, signal.SIG_DFL)
         self._news.put(Signaled(signal.Signals(number).name))
         if self._can_stop_at_once:
+            self._was_broken_off = True
             raise _StopAtOnce
 
 

@@ -262,6 +262,31 @@ def test_settings_that_cannot_be_used_are_exit_78() -> None:
     assert "/nowhere" in logged(log, "failed")[0]["error"]
 
 
+def test_sigterm_during_the_start_is_no_failure_whatever_the_interrupted_code_makes_of_it() -> None:
+    def assemble(_config: Config) -> Parts:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except BaseException as error:  # as C++ does with a callback
+            raise ValueError("could not determine the shape") from error
+        raise AssertionError
+
+    with structlog.testing.capture_logs() as log:
+        assert Daemon(settings(), assemble=assemble).run() == 0
+    assert not logged(log, "failed")
+
+
+def test_sigterm_while_a_failed_start_is_reported_does_not_change_the_exit_code() -> None:
+    class Interrupted(Daemon):
+        def _fail(self, part: str, error: BaseException) -> None:
+            super()._fail(part, error)
+            signal.raise_signal(signal.SIGTERM)
+
+    def assemble(_config: Config) -> Parts:
+        raise ConfigError("paint.style: no picture at /nowhere")
+
+    assert Interrupted(settings(), assemble=assemble).run() == 78
+
+
 def test_a_source_that_is_lost_comes_back_and_the_order_holds() -> None:
     gone = SourceError("gone", reason="eof")
     sink = RecordingSink()
