@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from protocols.options import size
 from streamer.settings import KEYS, nearest
 
 FLAGS = {
@@ -89,6 +90,14 @@ def count(text: str) -> int:
 def natural(text: str) -> int:
     """Return a whole number from 0 for argparse."""
     return 0 if text == "0" else count(text)
+
+
+def picture_size(text: str) -> tuple[int, int]:
+    """Return width and height of ``640x360`` for argparse."""
+    try:
+        return size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected {error}, got {text!r}") from None
 
 
 def _assignments(parser: Parser, assignments: Iterable[str]) -> list[tuple[str, object]]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from streamer.arguments import Parser, add_settings, count, natural, positive, settings_in
-from streamer.config import ConfigError
+from streamer.arguments import Parser, add_settings, count, natural, picture_size, positive, settings_in
+from streamer.config import ConfigError, Paint
 from streamer.redaction import register_url, text
 from streamer.settings import Loaded, load, nearest
 
@@ -128,9 +128,7 @@ def _compare(arguments: Sequence[str]) -> int:
   deepmovie compare clip.mp4 --style starry_night.jpg --start 32 --every 2 --iterations 2 4 --out rows.png""",
     )
     parser.add_argument("clip", metavar="CLIP", help="a film, or test:#live=no for the built-in scene")
-    parser.add_argument("--style", help="a built-in painting or a picture file")
-    parser.add_argument("--weights", help="as for run")
-    parser.add_argument("--device", help="as for run")
+    _add_paint(parser)
     parser.add_argument("--size", type=count, default=256, help="long side in pixels [256]")
     parser.add_argument("--start", type=natural, default=0, metavar="N", help="the first frame [0]")
     parser.add_argument("--every", type=count, default=1, metavar="N", help="take every Nth frame [1]")
@@ -145,8 +143,7 @@ def _compare(arguments: Sequence[str]) -> int:
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the pictures as a PNG")
     parser.add_argument("--json", action="store_true", help="print JSON")
     found = parser.read(arguments)
-    given = {key: getattr(found, key) for key in ("style", "weights", "device") if getattr(found, key) is not None}
-    paint = load(None, {}, {f"paint.{key}": value for key, value in given.items()}).config.paint
+    paint = _paint(found)
     from streamer import log  # noqa: PLC0415 - only here
     from streamer.compare import Clip, Effort, compare  # noqa: PLC0415 - imports torch
 
@@ -154,6 +151,65 @@ def _compare(arguments: Sequence[str]) -> int:
     clip = Clip(found.clip, start=found.start, every=found.every, frames=found.frames, size=found.size)
     effort = Effort(live=found.iterations, independent=found.independent, reference=found.reference)
     return compare(clip, paint, effort, out=found.out, as_json=found.json)
+
+
+def _bench(arguments: Sequence[str]) -> int:
+    parser = Parser(
+        "bench",
+        "Measure what this machine does, and say which settings suit it. Takes one to three minutes on two cores.\n"
+        "What is compared is timed in turns within this run, so its ratios mean more than its milliseconds.",
+        """\
+  deepmovie bench
+  deepmovie bench --sizes 256x144 640x360 --peers --json > bench.json
+  deepmovie bench --quality clip.mp4""",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--sizes",
+        type=picture_size,
+        nargs="+",
+        default=[],
+        metavar="WxH",
+        help="all is measured at the first, iterations at each [chosen for the device]",
+    )
+    parser.add_argument("--peers", action="store_true", help="time other programs too, where they are installed")
+    parser.add_argument(
+        "--quality",
+        nargs="?",
+        const="test:#live=no",
+        metavar="CLIP",
+        help="paint a film (or the built-in scene) with 1, 2, 4 and 8 iterations, too: takes minutes",
+    )
+    _add_paint(parser)
+    found = parser.read(arguments)
+    paint = _paint(found)
+    from streamer import log  # noqa: PLC0415 - only here
+    from streamer.bench import Plan, bench  # noqa: PLC0415 - imports torch
+
+    log.configure(level="warning")
+    return bench(paint, Plan(sizes=found.sizes, peers=found.peers, quality=found.quality), json=found.json)
+
+
+def _doctor(arguments: Sequence[str]) -> int:
+    parser = Parser(
+        "doctor",
+        "Look for what would keep deepmovie from working here, and say what mends it. Each line is OK, WARN or FAIL.\n"
+        "Exit code: 1 if there is a FAIL, else 0.",
+        """\
+  deepmovie doctor
+  deepmovie doctor --device cuda --style starry_night.jpg --json""",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--only", metavar="PART", help="examine one part, in this process, and print JSON")
+    _add_paint(parser)
+    found = parser.read(arguments)
+    from streamer import doctor  # noqa: PLC0415 - only here
+
+    if found.only is None:
+        return doctor.doctor(_given(found), json=found.json)
+    if found.only not in doctor.PARTS:
+        parser.error(f"--only takes {', '.join(doctor.PARTS)}, got {found.only!r}{nearest(found.only, doctor.PARTS)}")
+    return doctor.examine(found.only, _paint(found))
 
 
 def _check(arguments: Sequence[str]) -> int:
@@ -178,6 +234,22 @@ def _check(arguments: Sequence[str]) -> int:
 def _version(arguments: Sequence[str]) -> int:
     Parser("version", "Print the version.", "  deepmovie version").read(arguments)
     return _print(f"deepmovie {version('deepmovie')}")
+
+
+def _add_paint(parser: Parser) -> None:
+    """Let ``parser`` take what decides how a frame is painted, for commands that run no stream."""
+    parser.add_argument("--style", help="a built-in painting or a picture file")
+    parser.add_argument("--weights", help="as for run")
+    parser.add_argument("--device", help="as for run")
+
+
+def _given(found: Namespace) -> dict[str, str]:
+    """Return those of ``_add_paint``'s settings that were given."""
+    return {key: getattr(found, key) for key in ("style", "weights", "device") if getattr(found, key) is not None}
+
+
+def _paint(found: Namespace) -> Paint:
+    return load(None, {}, {f"paint.{key}": value for key, value in _given(found).items()}).config.paint
 
 
 def _load(parser: Parser, found: Namespace) -> Loaded:
@@ -212,6 +284,8 @@ COMMANDS = {
     "send": Command("publish any source over ZeroMQ, as a camera to test with", _send),
     "demo": Command("show what it does, in a minute", _demo),
     "compare": Command("say how well and how steadily a clip is painted", _compare),
+    "bench": Command("measure what this machine does", _bench),
+    "doctor": Command("look for what would keep deepmovie from working", _doctor),
     "check": Command("check the settings and show where each comes from", _check),
     "version": Command("print the version", _version),
 }

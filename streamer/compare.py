@@ -88,7 +88,7 @@ def compare(clip: Clip, paint: Paint, effort: Effort, *, out: Path | None, as_js
     steps = len(frames) * sum(effort.live) + effort.independent_frames * effort.independent + effort.reference
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("painting", total=steps)
-        start, reference = _bounds(engine.objective, frames[-1], effort.reference)
+        start, reference = bounds(engine.objective, frames[-1], effort.reference)
         progress.advance(task, effort.reference)
         rows = []
         for iterations in effort.live:
@@ -158,7 +158,7 @@ class _NoCuts:
         """Nothing is remembered."""
 
 
-def _bounds(objective: AdjointObjective, frame: Tensor, iterations: int) -> tuple[float, float]:
+def bounds(objective: AdjointObjective, frame: Tensor, iterations: int) -> tuple[float, float]:
     """Return the energy of the frame itself, and what many iterations from it reach."""
     reached = descend(objective.at(frame), frame, budget=Budget(iterations), refuge=frame).image
     return _energy(objective, frame, frame), _energy(objective, frame, reached)

@@ -20,15 +20,17 @@ OUTSIDE = {
 LAYERS = (
     {"__main__"},
     {"cli", "arguments", "reference", "report"},
+    {"bench", "doctor"},
     {"daemon", "demo", "send", "compare"},
-    {"demo_report"},
+    {"demo_report", "bench_frame", "checkups"},
+    {"bench_energy", "bench_report", "checkups_onnx", "checkups_torch", "checkups_video"},
     {"children", "contact_sheet", "recorder", "steadiness"},
     {"pipeline"},
     {"assemble"},
     {"engine"},
     {"painter", "picture", "workers"},
     {"stats", "news", "mailbox", "governor", "telemetry", "ledger", "sizing", "pulse", "timeline", "backoff"},
-    {"config", "settings", "exits", "log", "log_writer", "redaction", "notify"},
+    {"config", "diagnosis", "machine", "stopwatch", "settings", "exits", "log", "log_writer", "redaction", "notify"},
 )
 """The files of `streamer`, from the top down: each imports only from its own layer and from those below."""
 
@@ -37,7 +39,18 @@ CONCRETE = {
     *(f"models.{name}" for name in ("vgg", "weights", "objective", "adjoint", "flow", "cuts", "color", "paintings")),
 }
 """What is injected: the daemon knows it by its Protocol, and only these files by its name."""
-COMPOSERS = {"assemble", "engine", "steadiness", "demo", "send", "compare"}
+COMPOSERS = {
+    "assemble",
+    "bench",
+    "bench_energy",
+    "bench_frame",
+    "checkups_torch",
+    "engine",
+    "steadiness",
+    "demo",
+    "send",
+    "compare",
+}
 
 PICKLES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 PICKLING_METHODS = {"send_pyobj", "recv_pyobj", "send_serialized", "recv_serialized"}

