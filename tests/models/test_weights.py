@@ -3,14 +3,18 @@
 import hashlib
 import pickle
 from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import urlparse
 
 import pytest
 import torch
 from safetensors.torch import save_file
+from torchvision.models import VGG19_Weights, vgg19
 
 import models.weights
+from models.vgg import VGG
 from models.weights import CONVOLUTIONS, WeightsError, load, save
-from tests.tiny import random_weights, tiny_weights
+from tests.tiny import random_image, random_weights, tiny_weights
 
 
 def test_the_weights_of_the_package_have_the_shape_of_vgg_19() -> None:
@@ -54,7 +58,7 @@ def test_a_pickle_with_the_right_name_is_refused_and_not_executed(tmp_path: Path
             return Path.touch, (str(canary),)
 
     path = tmp_path / "evil.safetensors"
-    path.write_bytes(pickle.dumps({"conv1_1.weight": Evil()}).replace(b"posix", b"posix"))
+    path.write_bytes(pickle.dumps({"conv1_1.weight": Evil()}))
     with pytest.raises(WeightsError, match="not a safetensors file"):
         load(str(path))
     assert not canary.exists()
@@ -89,3 +93,41 @@ def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(WeightsError, match="not a safetensors file"):
         load(str(path))
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder where torchvision looks for what it downloaded, empty."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_torchvisions_weights_give_the_features_of_its_own_network(hub: Path) -> None:
+    """The real loader reads a file of the right name; its numbers are random, as nothing is downloaded here."""
+    with torch.device("meta"):
+        network = vgg19(weights=None)
+    network.to_empty(device="cpu")
+    generator = torch.Generator().manual_seed(0)
+    for name, parameter in network.named_parameters():
+        if name.startswith("features"):
+            torch.nn.init.normal_(parameter.data, std=0.05, generator=generator)
+    torch.save(network.state_dict(), hub / Path(urlparse(VGG19_Weights.IMAGENET1K_V1.url).path).name)
+    image = random_image(40, 40)
+    prepare = VGG19_Weights.IMAGENET1K_V1.transforms(crop_size=40, resize_size=40)
+    with torch.no_grad():
+        expected = network.features[:12](prepare(image))
+        found = VGG(load("torchvision"))(image, ["conv3_1"])["conv3_1"]
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_weights_that_cannot_be_fetched_are_an_error_that_names_their_place(
+    hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_arguments: object, **_options: object) -> None:
+        raise URLError("no route to host")
+
+    monkeypatch.setattr("torch.hub.urlopen", unreachable)
+    with pytest.raises(WeightsError, match=f"not in {hub} and could not be fetched: .*no route to host"):
+        load("torchvision")
