@@ -18,6 +18,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from models.descent import Budget
 from models.flow import DIS
 from protocols import scene
 from protocols.errors import TransportError
@@ -30,24 +31,27 @@ from streamer.config import ConfigError, Paint
 from streamer.contact_sheet import Pixels
 from streamer.demo_report import Outcome, picture, side_by_side, table
 from streamer.engine import Engine, choose_device, make_engine
-from streamer.painter import to_tensor
+from streamer.painter import to_pixels, to_tensor
 from streamer.recorder import Recorder, Recording, begins_afresh
 from streamer.steadiness import Shown, compare, last_of_longest_scene, steps
 
 START_PATIENCE_S = 120.0
 FRAME_PATIENCE_S = 30.0
+SLOWEST_FPS, FASTEST_FPS = 2.5, 12.5
+USABLE_SHARE = 0.85
+"""Of the time, for painting: the other processes need the rest."""
 PLAY_FPS = 10.0
 """Of the film: the paper's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How large and how fast. As it stands it is for two slow cores, and takes them less than a minute."""
+    """How large and how long. As it stands it is for two slow cores, and takes them less than a minute."""
 
     size: tuple[int, int] = (192, 108)
-    sent_fps: float = 7.0
-    painted_fps: float = 3.5
-    """At most: every other frame, so that each has time for two iterations, and things move visibly between them."""
+    fps: float | None = None
+    """Painted, at most; the camera sends twice as many, so that things move far enough to tell them apart. None: as
+    many as leave time for two iterations each."""
     frames: int = scene.LENGTH
     """Of the scene, to send."""
     paint: Paint = field(default_factory=Paint)
@@ -58,7 +62,7 @@ class Plan:
     """From the beginning; then no further frame is painted by itself."""
 
 
-ON_CUDA = Plan(size=(640, 360), sent_fps=25, painted_fps=12.5, alone_iterations=60)
+ON_CUDA = Plan(size=(640, 360), alone_iterations=60)
 
 
 class DemoError(Exception):
@@ -97,7 +101,10 @@ def _run(out: Path, plan: Plan | None, console: Console) -> None:
     device, _ = choose_device(plan.paint.device if plan else "auto")
     plan = plan or (Plan() if device.type == "cpu" else ON_CUDA)
     with _progress(console) as progress:
-        frames, engine = _record(plan, device, progress)
+        with _stage(progress, "measuring how fast this machine paints"):
+            engine = make_engine(plan.paint, device=device, size=max(plan.size))
+            fps = plan.fps or _affordable_fps(engine, plan, device)
+        frames = _record(plan, fps, progress)
         with _stage(progress, "comparing with frame-by-frame painting"):
             outcome = _judge(frames, engine, plan, device, deadline=began + plan.time_limit_s)
         with _stage(progress, "writing the film and the picture"):
@@ -106,39 +113,50 @@ def _run(out: Path, plan: Plan | None, console: Console) -> None:
     console.print(f"{out / 'demo.png'} and {out / 'demo.mp4'}, in {time.monotonic() - began:.0f} s", highlight=False)
 
 
-def _record(plan: Plan, device: torch.device, progress: Progress) -> tuple[Sequence[Frame], Engine]:
+def _affordable_fps(engine: Engine, plan: Plan, device: torch.device) -> float:
+    """Return how many frames a second can have two iterations each, within limits."""
+    stylizer = engine.stylizer()
+    took_s = 0.0
+    for index in range(0, 8, 2):  # the first ones take longer; what counts is the last
+        pixels = scene.render(index, width=plan.size[0], height=plan.size[1])
+        began = time.monotonic()
+        to_pixels(stylizer.step(to_tensor(pixels, size=max(plan.size), device=device), Budget(2)).image)
+        took_s = time.monotonic() - began
+    return min(max(USABLE_SHARE / took_s, SLOWEST_FPS), FASTEST_FPS)
+
+
+def _record(plan: Plan, fps: float, progress: Progress) -> Sequence[Frame]:
     """Run the other processes and return what arrived here. They have ended on return, and also after an error."""
     camera, painted = (f"tcp://127.0.0.1:{port}" for port in _free_ports(2))
     with ExitStack() as running:
         with _stage(progress, "starting the daemon"):
-            daemon = running.enter_context(_daemon(plan, camera, painted))
-            engine = make_engine(plan.paint, device=device, size=max(plan.size))
+            daemon = running.enter_context(_daemon(plan, fps, camera, painted))
             daemon.await_event("started", timeout_s=START_PATIENCE_S)
         recorder = running.enter_context(Recorder(ZmqSource(painted, stall_timeout_s=2 * FRAME_PATIENCE_S)))
-        sender = running.enter_context(_sender(plan, camera))
+        sender = running.enter_context(_sender(plan, 2 * fps, camera))
         with _stage(progress, "painting", total=plan.frames) as task:
             frames = _receive(recorder, sender, daemon, plan, show=lambda recording: _show(recording, progress, task))
         daemon.end()
         daemon.check()
-    return frames, engine
+    return frames
 
 
-def _daemon(plan: Plan, camera: str, painted: str) -> Child:
+def _daemon(plan: Plan, fps: float, camera: str, painted: str) -> Child:
     """Start the daemon. It listens for the camera, so that not even the first frame is lost."""
     paint = plan.paint
     return Child(
         "the daemon",
         *("run", f"pull+bind:{camera}", painted, "--name", "demo", "--log-format", "json"),
-        *("--size", str(max(plan.size)), "--fps", str(plan.painted_fps), "--iterations", str(paint.iterations)),
+        *("--size", str(max(plan.size)), "--fps", f"{fps:.3f}", "--iterations", str(paint.iterations)),
         *("--style", paint.style, "--style-strength", str(paint.style_strength)),
         *("--weights", paint.weights, "--device", paint.device),
         *("--set", f"input.stall_timeout_s={START_PATIENCE_S}"),
     )
 
 
-def _sender(plan: Plan, camera: str) -> Child:
+def _sender(plan: Plan, fps: float, camera: str) -> Child:
     width, height = plan.size
-    scene_url = f"test:#size={width}x{height}#fps={plan.sent_fps:g}#frames={plan.frames}"
+    scene_url = f"test:#size={width}x{height}#fps={fps:.3f}#frames={plan.frames}"
     return Child("the sender", "send", scene_url, f"push+connect:{camera}")
 
 

@@ -28,7 +28,7 @@ from streamer.config import Paint
 from streamer.demo import Plan, demo
 paint = Paint(weights=sys.argv[2], device="cpu")
 sys.exit(demo(Path(sys.argv[1]), browser=False, plan=Plan(
-    size=({size[0]}, {size[1]}), sent_fps=15, painted_fps=15, frames=int(sys.argv[3]), paint=paint)))
+    size=({size[0]}, {size[1]}), fps=8, frames=int(sys.argv[3]), paint=paint)))
 """
 Running = Callable[..., "subprocess.Popen[str]"]
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from models.flow import DIS
+from protocols.errors import SourceError
 from protocols.frame import Frame, Painting, Rejected
 from streamer.contact_sheet import PAPER, Moment, color_wheel, contact_sheet, flow_color, longest_motion
 from streamer.demo_report import Outcome, choose_moments, picture, side_by_side, table
@@ -127,7 +128,7 @@ def test_without_flash_and_cut_the_moments_are_spread() -> None:
     assert choose_moments(frames, ()) == [10, 20, 30, 40]
 
 
-@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
 def test_of_a_few_frames_all_are_shown(count: int) -> None:
     assert choose_moments([painted(number) for number in range(count)], ()) == list(range(count))
 
@@ -158,6 +159,12 @@ def test_the_recorder_gives_frames_in_order_and_raises_what_failed() -> None:
         with pytest.raises(Exception, match="no JSON"):
             recorder.take(timeout_s=10)
         assert recorder.take(timeout_s=0.01) is None
+
+
+def test_the_recorder_raises_when_the_stream_fails() -> None:
+    source = ScriptedSource([SourceError("gone", reason="stalled")])
+    with Recorder(source) as recorder, pytest.raises(SourceError, match="gone"):
+        recorder.take(timeout_s=10)
 
 
 # -- steadiness -------------------------------------------------------------------------------------------------------
