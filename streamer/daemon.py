@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ from streamer.config import Config
 from streamer.exits import Exit, exit_code
 from streamer.log import close as close_log
 from streamer.log import configure as configure_log
-from streamer.news import Ended, News, Signaled, Tried
+from streamer.news import Assembled, Ended, News, Signaled, Tried
 from streamer.notify import Notifier, notifier, watchdog_interval_s
 from streamer.stats import Reporter, facts
 from streamer.telemetry import State
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from streamer.pipeline import Pipeline
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+DAEMON = "daemon"
 TICK_S = 1.0
 SINKS_PATIENCE_S = 5.0
 GPU_LOST_DRAIN_S = 0.2
@@ -50,10 +51,6 @@ def run(config: Config) -> int:
         return code
     finally:
         close_log()
-
-
-class _StopAtOnce(BaseException):
-    """A signal came before there was anything to drain."""
 
 
 class Daemon:
@@ -78,7 +75,6 @@ class Daemon:
         self._news: SimpleQueue[News] = SimpleQueue()
         self._pipeline: Pipeline | None = None
         self._ended: set[str] = set()
-        self._can_stop_at_once = self._was_broken_off = False
         self._is_over = False
         self._code = Exit.STOPPED
         self.is_stuck = False
@@ -87,15 +83,11 @@ class Daemon:
     def run(self) -> int:
         """Start, paint, shut down; return the exit code."""
         with self._signals():
-            with suppress(_StopAtOnce):
-                self._can_stop_at_once = True
-                try:
-                    self._start()
-                    self._main_loop()
-                except Exception as error:  # noqa: BLE001 - whatever it was, it is logged and decides the exit code
-                    if not self._was_broken_off:  # what breaks off foreign code can come out of it as any error
-                        self._fail("daemon", error)
-                self._can_stop_at_once = False
+            try:
+                self._start()
+                self._main_loop()
+            except Exception as error:  # noqa: BLE001 - whatever it was, it is logged and decides the exit code
+                self._fail(DAEMON, error)
             self._shut_down()
         return int(self._code)
 
@@ -108,16 +100,41 @@ class Daemon:
         log.info(
             "starting", name=config.name, source=redact(config.source), sinks=[redact(url) for url in config.sinks]
         )
-        parts = self._assemble(config)
+        parts = self._assembled()
+        if parts is None:
+            return
         from streamer.pipeline import Pipeline  # noqa: PLC0415 - imports torch
 
-        self._can_stop_at_once = False
         self._pipeline = Pipeline(parts, config, tell=self._news.put)
         self._await(self._pipeline.start_sinks())
         if self._is_over:
             return
         self._pipeline.start()
         log.info("started", device=str(parts.device), size=parts.size)
+
+    def _assembled(self) -> "Parts | None":
+        """Return the parts; None if we are told to stop before they are made.
+
+        They are made in a thread of its own: a signal must not wait for torch to be loaded, nor break that off, which
+        aborts the process.
+        """
+        made: list[Parts] = []
+
+        def make() -> None:
+            try:
+                made.append(self._assemble(self._config))
+            except BaseException as error:  # noqa: BLE001 - the main thread logs it and ends the run
+                self._news.put(Ended(DAEMON, error))
+            else:
+                self._news.put(Assembled())
+
+        thread = threading.Thread(target=make, name="start", daemon=True)
+        thread.start()
+        while not self._is_over:
+            if isinstance(self._hear(TICK_S), Assembled):
+                return made[0]
+        self.is_stuck = thread.is_alive()
+        return None
 
     def _await(self, sinks: set[str]) -> None:
         """Wait until each sink was tried once, for a while: an address in use stops the start."""
@@ -210,9 +227,6 @@ class Daemon:
         for each in SIGNALS:
             signal.signal(each, signal.SIG_DFL)
         self._news.put(Signaled(signal.Signals(number).name))
-        if self._can_stop_at_once:
-            self._was_broken_off = True
-            raise _StopAtOnce
 
 
 def _assemble(config: Config) -> "Parts":

@@ -4,6 +4,11 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Assembled:
+    """Everything the settings ask for was made."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tried:
     """A sink was opened, or at least tried, for the first time."""
 
@@ -25,4 +30,4 @@ class Signaled:
     signal: str
 
 
-News = Tried | Ended | Signaled
+News = Assembled | Tried | Ended | Signaled
