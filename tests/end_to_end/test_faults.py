@@ -487,14 +487,13 @@ def terminated(kit: Kit, *, begin: str | None, after_s: float, again_s: float | 
 
 def test_sigterm_at_any_moment_ends_the_daemon_in_time_and_a_second_one_at_once(kit: Kit) -> None:
     rng = random.Random(56)
-
-    def end(number: int) -> Ending:
-        begin, span_s = ("source_opened", 1.0) if number % 5 < 2 else (None, 3.0)
-        again_s = rng.uniform(0, 0.1) if number % 2 else None
-        return terminated(kit, begin=begin, after_s=rng.uniform(0, span_s), again_s=again_s)
-
+    moments: list[dict[str, Any]] = [
+        {"begin": "source_opened" if number % 5 < 2 else None, "after_s": rng.uniform(0, 1 if number % 5 < 2 else 3)}
+        | {"again_s": rng.uniform(0, 0.1) if number % 2 else None}
+        for number in range(SIGTERMS)
+    ]
     with ThreadPoolExecutor(2) as pool:
-        endings = list(pool.map(end, range(SIGTERMS)))
+        endings = list(pool.map(lambda moment: terminated(kit, **moment), moments))
     once, twice = ([each for each in endings if each.twice is wanted] for wanted in (False, True))
     figure("row 56", signals=SIGTERMS, once_max_s=max(each.took_s for each in once), twice_max_s=max(
         each.took_s for each in twice), exit_codes=dict(Counter(each.exit_code for each in endings)),
