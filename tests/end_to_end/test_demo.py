@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
 from time import monotonic
@@ -43,7 +43,7 @@ def start(tmp_path: Path) -> Iterator[Running]:
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
         "OMP_WAIT_POLICY": "PASSIVE",
     }
-    environment |= {"DEEPMOVIE_PAINT__STYLE": "storm", "DEEPMOVIE_SINKS": "null:"}  # the demo is not to be led astray
+    environment["DEEPMOVIE_INPUT__MAX_PIXELS"] = "256"  # the demo must not be led astray
     started: list[subprocess.Popen[str]] = []
 
     def start(out: Path, *, frames: int = 1000) -> "subprocess.Popen[str]":
@@ -68,9 +68,14 @@ def painting(demo: "subprocess.Popen[str]") -> Iterator[dict[str, psutil.Process
         pause.wait(0.05)
         found = {child: child.cmdline() for child in psutil.Process(demo.pid).children()}
         children = {words[4]: child for child, words in found.items() if len(words) > 4}
-    yield children
-    gone, alive = psutil.wait_procs(list(children.values()), timeout=10)
-    assert not alive, (gone, alive)
+    try:
+        yield children
+        _, alive = psutil.wait_procs(list(children.values()), timeout=10)
+        assert not alive
+    finally:
+        for child in children.values():
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
 
 
 def test_it_leaves_a_film_and_a_picture_and_says_how_it_went(start: Running, tmp_path: Path) -> None:
