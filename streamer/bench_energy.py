@@ -2,6 +2,7 @@
 
 import importlib.util
 import tempfile
+import warnings
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,9 +130,11 @@ def pastiche(size: Size, device: torch.device, *, count: int) -> Work | None:
         paths = [Path(folder) / f"{index}.png" for index in (NOON, MIDNIGHT)]
         for path, index in zip(paths, (NOON, MIDNIGHT), strict=True):
             Image.fromarray(scene.render(index, width=width, height=height)).save(path)
-        artist = PasticheArtist(
-            str(paths[0]), [str(paths[1])], optimizer="adam", device=str(device), size=(height, width)
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # it is not ours to mend
+            artist = PasticheArtist(
+                str(paths[0]), [str(paths[1])], optimizer="adam", device=str(device), size=(height, width)
+            )
     return lambda: [artist.draw() for _ in range(count)]
 
 

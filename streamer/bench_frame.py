@@ -7,6 +7,7 @@ from contextlib import closing
 from itertools import count
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 from torch import Tensor
 
@@ -115,10 +116,8 @@ def live(paint: Paint, size: Size, *, seconds: float) -> dict[str, object]:
         *("--style", paint.style, "--weights", paint.weights, "--device", paint.device),
     )
     with daemon:
-        daemon.await_event("started", timeout_s=START_PATIENCE_S)
-        _wait(seconds, daemon)
-        daemon.await_event("stats", timeout_s=START_PATIENCE_S)
-        found = daemon.event("stats") or {}
+        _watch(daemon, until=lambda stats: bool(stats.get("published")), timeout_s=START_PATIENCE_S)
+        found = _watch(daemon, until=lambda _: False, timeout_s=seconds)
         memory = memory_mib(daemon.pid)
     keys = ("fps", "iterations", "age_p50_ms", "age_p95_ms", "published", "dropped")
     return {
@@ -129,12 +128,13 @@ def live(paint: Paint, size: Size, *, seconds: float) -> dict[str, object]:
     }
 
 
-def _wait(seconds: float, daemon: Child) -> None:
-    """Let the daemon paint; notice its death at once."""
-    never, until = Event(), time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
+def _watch(daemon: Child, *, until: Callable[[dict[str, Any]], bool], timeout_s: float) -> dict[str, Any]:
+    """Return the daemon's latest numbers, when they are as wanted or the time is over; notice its death at once."""
+    never, deadline = Event(), time.monotonic() + timeout_s
+    while (left := deadline - time.monotonic()) > 0 and not until(daemon.event("stats") or {}):
         never.wait(min(left, _LOOK_S))
         daemon.check()
+    return daemon.event("stats") or {}
 
 
 def _timed_stylizer(engine: Engine, split: Split) -> Stylizer:

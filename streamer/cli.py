@@ -203,13 +203,14 @@ def _doctor(arguments: Sequence[str]) -> int:
     parser.add_argument("--only", metavar="PART", help="examine one part, in this process, and print JSON")
     _add_paint(parser)
     found = parser.read(arguments)
+    paint = _paint(found)
     from streamer import doctor  # noqa: PLC0415 - only here
 
     if found.only is None:
         return doctor.doctor(_given(found), json=found.json)
     if found.only not in doctor.PARTS:
-        parser.error(f"--only takes {', '.join(doctor.PARTS)}, got {found.only!r}{nearest(found.only, doctor.PARTS)}")
-    return doctor.examine(found.only, _paint(found))
+        parser.error(f"--only takes {', '.join(doctor.PARTS)}; got {found.only!r}{nearest(found.only, doctor.PARTS)}")
+    return doctor.examine(found.only, paint)
 
 
 def _check(arguments: Sequence[str]) -> int:
