@@ -6,13 +6,14 @@ from collections.abc import Iterator
 import torch
 
 from models.descent import Budget
+from models.precision import fastest_precision
 from models.weights import WeightsError
 from models.weights import load as load_weights
 from protocols import scene
 from streamer import machine
 from streamer.config import AUTO, ConfigError, Paint
 from streamer.diagnosis import Finding, Status, first_line, ok
-from streamer.engine import choose_device, make_engine, precision
+from streamer.engine import choose_device, make_engine
 from streamer.painter import to_tensor
 
 FREE_MIB = 2048
@@ -62,15 +63,13 @@ def _why_no_cuda() -> str:
 
 
 def _precision(device: torch.device) -> Finding:
-    dtype = precision(device)
+    dtype = fastest_precision(device)
     name = str(dtype).removeprefix("torch.")
     if device.type == "cuda":
         generation = ".".join(str(number) for number in torch.cuda.get_device_capability(device))
-        return ok("precision", f"{name}, as the GPU is of compute capability {generation}; 8.0 multiplies bfloat16")
+        return ok("precision", f"{name}, measured to be the faster one; the GPU is of compute capability {generation}")
     units = ", ".join(machine.multipliers())
-    if dtype == torch.bfloat16:
-        return ok("precision", f"{name}, as the processor multiplies it ({units or 'says torch'})")
-    return ok("precision", f"{name}, as the processor has no units that multiply bfloat16 fast ({units or 'none'})")
+    return ok("precision", f"{name}, measured to be the faster one; the processor's own multipliers: {units or 'none'}")
 
 
 def _free_memory(device: torch.device) -> Finding:

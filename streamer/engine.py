@@ -18,6 +18,7 @@ from models.color import color_statistics, palette_fill
 from models.cuts import CutDetector
 from models.flow import DIS
 from models.objective import Balance, Objective, Style
+from models.precision import fastest_precision
 from models.stylizer import Stylizer
 from models.vgg import VGG
 from models.weights import WeightsError, load
@@ -59,7 +60,7 @@ def make_engine(paint: Paint, *, device: torch.device, size: int) -> Engine:
         weights = load(paint.weights)
     except WeightsError as error:
         raise ConfigError(f"paint.weights: {error}") from None
-    network = VGG(weights, device=device, dtype=precision(device))
+    network = VGG(weights, device=device, dtype=fastest_precision(device))
     painting = _painting(paint.style, long_side=round(STYLE_TO_FRAME * size), device=device)
     objective = Objective(network, Style.of(network, painting), balance=Balance.of(paint.style_strength))
     palette = color_statistics(painting)
@@ -95,15 +96,6 @@ def _cuda_problem(device: str) -> str | None:
     except (RuntimeError, AssertionError) as error:  # AssertionError: torch was built without CUDA
         return str(error).partition("\n")[0]
     return None
-
-
-def precision(device: torch.device) -> torch.dtype:
-    """Return bfloat16 where the hardware multiplies it, else float32: emulated, it would be slower."""
-    if device.type == "cuda":
-        native = torch.cuda.get_device_capability(device) >= (8, 0)
-    else:
-        native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.bfloat16 if native else torch.float32
 
 
 def _painting(style: str, *, long_side: int, device: torch.device) -> torch.Tensor:

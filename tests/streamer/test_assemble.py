@@ -9,7 +9,7 @@ import torch
 
 from streamer.assemble import assemble
 from streamer.config import Config, ConfigError, Paint
-from streamer.engine import choose_device, precision
+from streamer.engine import choose_device
 from streamer.picture import PictureError, read_picture
 from tests.endpoints import picture
 from tests.tiny import tiny_weights
@@ -92,15 +92,6 @@ def test_a_machine_without_cuda_paints_on_the_cpu_and_is_not_in_trouble() -> Non
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU that works")
 def test_a_gpu_that_works_is_taken() -> None:
     assert choose_device("auto")[0].type == "cuda"
-
-
-def test_bfloat16_is_used_only_where_the_processor_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    cpu = torch.device("cpu")
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    assert precision(cpu) is torch.float32
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
-    assert precision(cpu) is torch.bfloat16
 
 
 def test_a_cache_that_cannot_be_written_costs_only_time(
