@@ -14,8 +14,8 @@ from models.objective import Terms
 from models.rest import Rest
 from models.warp import visible_mask, warp
 
-SAME_COLOR = 0.04
-"""Channels that differ by less than this show the same thing: ten 8-bit levels, the noise of a camera."""
+SAME_COLOR = 0.02
+"""Channels that differ by less than this show the same thing: five 8-bit levels. More, and paint smears at night."""
 
 
 class Objective(Protocol):
