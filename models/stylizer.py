@@ -49,6 +49,8 @@ class Stylized:
     """It began from the fill: the first frame, a new size, a cut, or after `Stylizer.reset`."""
     terms: Terms | None
     """The energy one iteration before `image`; None if it was never finite."""
+    failures: int
+    """Iterations thrown away because their energy or gradient was not finite."""
     temporal_error: float | None
     """RMSE against the last painting, moved, where visible; None where there is none."""
     flow: Tensor | None
@@ -121,6 +123,7 @@ class Stylizer:
             iterations=result.iterations,
             restarted=start.warped is None,
             terms=result.terms,
+            failures=result.failures,
             temporal_error=_moved_error(result.image, start),
             flow=start.flow,
         )

@@ -178,6 +178,7 @@ class Painter:
         """Return the painted frame; None if it is not fit to be seen."""
         self._forget_old_picture(frame)
         stylized = self._stylized(frame, budget)
+        self._telemetry.discard(stylized.failures)
         if not bool(torch.isfinite(stylized.image).all()):
             log.error("engine_nonfinite", sequence=frame.sequence)
             self._stylizer.reset()

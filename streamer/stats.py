@@ -27,6 +27,7 @@ class Reporter:
         self._service = service
         self._overdue: list[str] = []
         self._rejected = 0
+        self._nonfinite = 0
 
     def ready(self) -> None:
         """The start is complete."""
@@ -49,6 +50,9 @@ class Reporter:
         if snapshot.rejected > self._rejected:
             log.warning("frames_rejected", count=snapshot.rejected - self._rejected, last_error=snapshot.rejection)
         self._rejected = snapshot.rejected
+        if snapshot.nonfinite > self._nonfinite:
+            log.warning("engine_nonfinite", iterations=snapshot.nonfinite - self._nonfinite)
+        self._nonfinite = snapshot.nonfinite
 
 
 def facts(snapshot: Snapshot) -> dict[str, object]:
@@ -71,6 +75,7 @@ def facts(snapshot: Snapshot) -> dict[str, object]:
         "captured_age_p95_ms": _milliseconds(snapshot.captured_age.p95),
         "cuts": snapshot.cuts,
         "heartbeats": snapshot.heartbeats,
+        "nonfinite": snapshot.nonfinite,
         "reconnects": snapshot.reconnects,
         "sinks": {name: _sink(account) for name, account in snapshot.sinks.items()},
     }

@@ -61,6 +61,8 @@ class Snapshot:
     heartbeats: int
     cuts: int
     """Paintings that were begun afresh."""
+    nonfinite: int
+    """Iterations thrown away because their energy or gradient was not finite."""
     fps: float
     """Frames published per second, over the last 10 s."""
     iterations: float | None
@@ -89,6 +91,7 @@ class _Counts:
     reconnects: int = 0
     heartbeats: int = 0
     cuts: int = 0
+    nonfinite: int = 0
     rejected: int = 0
     rejection: str | None = None
     troubles: dict[str, str] = field(default_factory=dict)
@@ -146,6 +149,11 @@ class Telemetry:
         with self._lock:
             self._counts.heartbeats += 1
 
+    def discard(self, iterations: int) -> None:
+        """So many iterations gave no finite number."""
+        with self._lock:
+            self._counts.nonfinite += iterations
+
     def lose(self, count: int) -> None:
         """So many frames never arrived."""
         with self._lock:
@@ -179,6 +187,7 @@ class Telemetry:
                 reconnects=counts.reconnects,
                 heartbeats=counts.heartbeats,
                 cuts=counts.cuts,
+                nonfinite=counts.nonfinite,
                 fps=len(recent) / max(min(WINDOW_S, now - self._began), 1e-3),
                 iterations=sum(published.iterations for published in recent) / len(recent) if recent else None,
                 age=Spread.of([published.age_s for published in recent]),

@@ -368,7 +368,7 @@ def test_an_energy_that_is_not_finite_is_never_seen_and_the_picture_recovers(fra
     with (
         viewer(address) as eyes,
         peer(zmq.PUSH, feed) as socket,
-        deepmovie(fragile.command(f"pull+bind:{feed}", address, iterations=5), fragile.environment),
+        deepmovie(fragile.command(f"pull+bind:{feed}", address, iterations=5), fragile.environment) as daemon,
     ):
         numbers = itertools.count()
         for image in (dark, bright, dark):
@@ -379,9 +379,16 @@ def test_an_energy_that_is_not_finite_is_never_seen_and_the_picture_recovers(fra
 
             wait_until(lambda began=began: len(eyes.since(began)) >= 15, "the shot", meanwhile=show)  # type: ignore[misc]
             shots.append(eyes.since(began)[3:])
+        nonfinite = daemon.await_stats()["nonfinite"]
     before, during, after = shots
     cuts = ["".join(".C"[each.header["cut"]] for each in shot) for shot in shots]
-    figure("row 41", cuts=cuts, brightness=[float(np.mean([each.image.mean() for each in shot])) for shot in shots])
+    figure(
+        "row 41",
+        cuts=cuts,
+        brightness=[float(np.mean([each.image.mean() for each in shot])) for shot in shots],
+        nonfinite=nonfinite,
+    )
+    assert nonfinite >= 5 * len(shots[1])
     # A picture whose energy was never finite is not remembered: each of them begins anew, from the fill.
     assert all(each.header["cut"] for each in during)
     assert all(60 < each.image.mean() < 140 and likeness(each.image, bright) > 0.5 for each in during)

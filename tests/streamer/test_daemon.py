@@ -48,7 +48,9 @@ class Brush:
     def step(self, content: Tensor, budget: Budget) -> Stylized:
         """Return the frame at half its brightness."""
         self._before()
-        return Stylized(content / 2, budget.iterations, restarted=False, terms=None, temporal_error=None, flow=None)
+        return Stylized(
+            content / 2, budget.iterations, restarted=False, terms=None, failures=0, temporal_error=None, flow=None
+        )
 
     def reset(self) -> None:
         """Nothing is remembered."""

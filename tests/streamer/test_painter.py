@@ -37,6 +37,7 @@ class Echo:
             iterations=budget.iterations,
             restarted=len(self.budgets) == 1,
             terms=None,
+            failures=1,
             temporal_error=0.25,
             flow=None,
         )

@@ -58,6 +58,18 @@ def test_a_storm_of_rejected_messages_is_one_line_a_second() -> None:
     assert [(entry["count"], entry["last_error"]) for entry in warnings] == [(1000, "bad 999")]
 
 
+def test_iterations_thrown_away_are_one_line_a_second() -> None:
+    telemetry = Telemetry()
+    reporter = Reporter(telemetry, {}, Service())
+    telemetry.discard(3)
+    telemetry.discard(2)
+    with structlog.testing.capture_logs() as log:
+        reporter.report()
+        reporter.report()
+    assert [entry["iterations"] for entry in log if entry["event"] == "engine_nonfinite"] == [5]
+    assert [entry["nonfinite"] for entry in log if entry["event"] == "stats"] == [5, 5]
+
+
 def test_the_status_is_updated_with_each_report() -> None:
     service = Service()
     Reporter(Telemetry(), {}, service).report()
