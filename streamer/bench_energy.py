@@ -179,9 +179,12 @@ def judge(
     best = max(rates, key=lambda layer: rates[layer])
     flop = iteration_flop(objective, size)
     floor_ms = 1000 * flop / rates[best]
-    others = {name: ratio(times["ours"], found) for name, found in times.items() if name != "ours"}
+    ms: dict[str, float | None] = {name: typical(found) for name, found in times.items()}
+    ratios: dict[str, float | None] = {
+        name: ratio(times["ours"], found) for name, found in times.items() if name != "ours"
+    }
     return Contest(
-        {"pastiche": None, **{name: typical(found) for name, found in times.items()}, "floor": floor_ms},
-        {"pastiche": None, **others, "floor": typical(times["ours"]) / floor_ms},
+        {**ms, "pastiche": ms.get("pastiche"), "floor": floor_ms},
+        {**ratios, "pastiche": ratios.get("pastiche"), "floor": typical(times["ours"]) / floor_ms},
         {"gflop": flop / 1e9, "best_tflop_per_s": rates[best] / 1e12, "best_layer": str(best)},
     )
