@@ -9,9 +9,9 @@ from models.stylizer import Stylizer
 from protocols.endpoints import Sink, Source
 from protocols.grammar import read_options
 from protocols.options import SOURCE_OPTIONS
-from protocols.url import UrlError, parse_source, redact, sink_from, source_from
-from protocols.wire import Limits
-from streamer.config import Config, ConfigError
+from protocols.url import parse_source
+from streamer.config import Config
+from streamer.edges import make_sinks, make_source
 from streamer.engine import choose_device, make_engine
 
 SIZE_ON_CPU, SIZE_ON_CUDA = 256, 640
@@ -40,7 +40,7 @@ def assemble(config: Config) -> Parts:
     Raises:
         ConfigError: something asked for is not there, or not usable.
     """
-    source, sinks = _source(config), _sinks(config)
+    source, sinks = make_source(config), make_sinks(config)
     device, troubles = choose_device(config.paint.device)
     size = config.paint.size or (SIZE_ON_CPU if device.type == "cpu" else SIZE_ON_CUDA)
     return Parts(
@@ -54,37 +54,8 @@ def assemble(config: Config) -> Parts:
     )
 
 
-def _source(config: Config) -> Source:
-    try:
-        return source_from(
-            config.source,
-            limits=_limits(config),
-            open_timeout_s=config.input.open_timeout_s,
-            stall_timeout_s=config.input.stall_timeout_s,
-        )
-    except UrlError as error:
-        raise ConfigError(f"source: {error}") from None
-
-
 def _patience_s(config: Config) -> float:
     """Return both timeouts, doubled, as FFmpeg notices a frozen server after twice the time, and some seconds more."""
     url = parse_source(config.source)
     timeout_s = read_options(url, SOURCE_OPTIONS[url.scheme]).get("timeout")
     return 2 * (2 * timeout_s if timeout_s else config.input.open_timeout_s + config.input.stall_timeout_s) + 5
-
-
-def _sinks(config: Config) -> dict[str, Sink]:
-    sinks: dict[str, Sink] = {}
-    for url in config.sinks:
-        name = redact(url)
-        if name in sinks:
-            raise ConfigError(f"sinks: {name} is named twice")
-        try:
-            sinks[name] = sink_from(url, name=config.name, fps=config.paint.fps, limits=_limits(config))
-        except UrlError as error:
-            raise ConfigError(f"sinks: {error}") from None
-    return sinks
-
-
-def _limits(config: Config) -> Limits:
-    return Limits(max_pixels=config.input.max_pixels, max_message_bytes=config.input.max_message_bytes)

@@ -17,6 +17,7 @@ import structlog
 
 from protocols.url import redact
 from streamer.config import Config
+from streamer.edges import try_addresses
 from streamer.exits import Exit, exit_code
 from streamer.log import close as close_log
 from streamer.log import configure as configure_log
@@ -230,6 +231,7 @@ class Daemon:
 
 
 def _assemble(config: Config) -> "Parts":
+    try_addresses(config)
     from streamer.assemble import assemble  # noqa: PLC0415 - imports torch, which takes seconds
 
     return assemble(config)

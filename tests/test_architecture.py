@@ -27,7 +27,7 @@ LAYERS = (
     {"children", "contact_sheet", "recorder", "steadiness"},
     {"pipeline"},
     {"assemble"},
-    {"engine"},
+    {"engine", "edges"},
     {"painter", "picture", "workers"},
     {"stats", "news", "mailbox", "governor", "telemetry", "ledger", "sizing", "pulse", "timeline", "backoff"},
     {"config", "diagnosis", "machine", "stopwatch", "settings", "exits", "log", "log_writer", "redaction", "notify"},
