@@ -22,7 +22,8 @@ from tests.tiny import tiny_weights
 
 SIZE = (96, 54)
 PROGRAM = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job has it ignored
 from pathlib import Path
 from streamer.config import Paint
 from streamer.demo import Plan, demo
