@@ -27,8 +27,8 @@ ON_CUDA: Sequence[Size] = ((640, 360), (256, 144), (1280, 720), (1920, 1080))
 QUALITY = ("iterations", "gap", "temporal_rmse", "seconds_per_frame")
 EFFORTS = (1, 2, 4, 8)
 """Iterations per frame at which rate and quality are looked at."""
-BUSY_LOAD = 0.5
-"""Per processor; above it others work too, and our times are too long. Ratios suffer less."""
+QUIET = 0.05
+"""The share of the processors up to which others do not matter. Above it times are too long; ratios suffer less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,7 @@ class _Bench:
 
     def run(self) -> Findings:
         """Return everything that the plan asks for."""
-        if self._load > BUSY_LOAD * machine.cores():
-            self._remarks.append(f"the machine was busy before (load {self._load:.1f}): times are too long")
+        company = machine.Company()
         with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as self._progress:
             contest = self._contest()
             rows = self._rows()
@@ -96,10 +95,13 @@ class _Bench:
             fps_at = self._fps_at()
             live = self._live()
             quality = self._quality()
+        others = company.share()
+        if others is not None and others > QUIET:
+            self._remarks.append(f"others took {others:.0%} of the processors meanwhile: times are too long")
         overhead_ms = bench_frame.overhead_ms(stages)
         ours = [row for row in rows if row.precision == _name(self._dtype)]
         return Findings(
-            machine=self._machine(),
+            machine={**self._machine(), "others_share": others},
             version=version("deepmovie"),
             torch=torch.__version__,
             device=str(self._device),

@@ -3,6 +3,7 @@
 import os
 import platform
 import re
+import time
 from pathlib import Path
 
 _MIB = 2**20
@@ -28,6 +29,35 @@ def multipliers() -> list[str]:
 def load() -> float:
     """Return how many processes wanted a processor in the last minute."""
     return os.getloadavg()[0]
+
+
+class Company:
+    """Who else uses the processors from now on."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._busy_s = _busy_s()
+        self._own_s = _own_s()
+
+    def share(self) -> float | None:
+        """Return which share of all processors others took since then; None if unknown.
+
+        Children count as ours once they have ended.
+        """
+        available_s = (time.monotonic() - self._began) * (os.cpu_count() or 1)
+        if self._busy_s is None or (busy_s := _busy_s()) is None or available_s <= 0:
+            return None
+        return max(0.0, busy_s - self._busy_s - (_own_s() - self._own_s)) / available_s
+
+
+def _busy_s() -> float | None:
+    """Return how long all processors together have worked: all but idle and waiting, since the machine started."""
+    found = re.search(r"^cpu +(\d+) (\d+) (\d+) \d+ \d+ (\d+) (\d+) (\d+)", _read(Path("/proc/stat")))
+    return sum(map(int, found.groups())) / os.sysconf("SC_CLK_TCK") if found else None
+
+
+def _own_s() -> float:
+    return sum(os.times()[:4])
 
 
 def total_memory_mib() -> float | None:

@@ -3,6 +3,10 @@
 import importlib.util
 import io
 import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +23,7 @@ from streamer.bench_frame import STAGES
 from streamer.bench_report import Advice, Findings, SizeRow, advise, as_tables
 from streamer.cli import main
 from streamer.config import ConfigError, Paint
+from streamer.machine import Company
 from streamer.stopwatch import Work
 from tests.tiny import random_image, tiny_objective, tiny_weights
 
@@ -52,6 +57,7 @@ def test_its_json_holds_every_figure_and_they_fit_each_other(
     assert found["torch"] == torch.__version__
     assert found["machine"]["processor"]
     assert found["machine"]["cores"] >= 1
+    assert 0 <= found["machine"]["others_share"] < 1
     assert all(ms[name] > 0 for name in ("ours", "autograd", "autograd_pure", "floor"))
     assert ratios["floor"] == pytest.approx(ms["ours"] / ms["floor"], rel=1e-2)
     assert ms["pastiche"] is ratios["pastiche"] is None
@@ -165,6 +171,25 @@ def test_the_advice_fits_into_a_frame_whatever_the_machine() -> None:
 def test_on_a_slow_machine_the_advice_is_smaller_and_slower() -> None:
     rows = [SizeRow((256, 144), "", 300.0), SizeRow((128, 72), "", 75.0)]
     assert advise(rows, overhead_ms=40.0, at=(256, 144)) == Advice((128, 72), 5.0, 2)
+
+
+@pytest.mark.skipif(not Path("/proc/stat").exists(), reason="there is no /proc/stat")
+def test_what_others_take_of_the_processors_is_told_from_what_we_take() -> None:
+    """Half a second of work by another process, seen while it runs and, when it has ended, as ours."""
+    program = "import sys, time\nwhile time.process_time() < 0.5: pass\nprint('done', flush=True)\nsys.stdin.read()"
+    company, began = Company(), time.monotonic()
+
+    def others_s() -> float:
+        share = company.share()
+        assert share is not None
+        return share * (time.monotonic() - began) * (os.cpu_count() or 1)
+
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        running_s = others_s()
+    assert running_s > 0.4
+    assert others_s() < running_s - 0.2
 
 
 def test_weights_that_are_not_there_are_an_error_that_says_so(tmp_path: Path) -> None:
