@@ -52,9 +52,9 @@ class Moments:
         square = self.square / (1 - DECAY_SQUARE**self.count)
         return -size * mean / (square.sqrt() + EPSILON)
 
-    def moved(self, move: Callable[[Tensor], Tensor], visible: Tensor) -> "Moments":
-        """Return the memory carried to the next frame: moved along the flow, forgotten where it was hidden."""
-        return replace(self, mean=move(self.mean) * visible, square=move(self.square) * visible)
+    def kept_where(self, mask: Tensor) -> "Moments":
+        """Return the memory of the places in `mask`, 1 x 1 x H x W, bool; the others begin anew."""
+        return replace(self, mean=self.mean * mask, square=self.square * mask)
 
 
 class Differentiable(Protocol):

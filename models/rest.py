@@ -5,7 +5,6 @@ the small errors of the flow would blur it away. Where nothing moves, the steps 
 annealing's schedule); where something does, they are hot again at once.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -48,7 +47,7 @@ class Rest:
         still = slow & (change.amax(1, keepdim=True) < SAME_LIGHT)
         return flow * ~still, still
 
-    def moved(self, move: Callable[[Tensor], Tensor], still: Tensor, content: Tensor) -> "Rest":
-        """Return the rest of the next frame: cooler where it is still, broken elsewhere."""
-        heat = torch.where(still, COOLING * move(self.heat), torch.ones_like(self.heat))
-        return Rest(heat, torch.where(still, move(self.content), content))
+    def cooled(self, still: Tensor, content: Tensor) -> "Rest":
+        """Return the rest of the next frame, already moved there: cooler where it is still, broken elsewhere."""
+        heat = torch.where(still, COOLING * self.heat, torch.ones_like(self.heat))
+        return Rest(heat, torch.where(still, self.content, content))

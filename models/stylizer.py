@@ -64,6 +64,22 @@ class _Memory:
     moments: Moments
     rest: Rest
 
+    def moved(self, flow: Tensor) -> "_Memory":
+        """Return everything as seen from the present frame.
+
+        The painting is moved alone, with a spline. All else is moved together: to find the places costs the most.
+        """
+        moments, rest = self.moments, self.rest
+        maps = (self.content, moments.mean, moments.square, rest.heat, rest.content)
+        moved = torch.split(warp(torch.cat(maps, 1), flow), [each.shape[1] for each in maps], 1)
+        content, mean, square, heat, rest_content = (each.contiguous() for each in moved)
+        return _Memory(
+            content=content,
+            image=warp(self.image, flow, sharp=True).clamp(0, 1),
+            moments=Moments(mean, square, moments.count),
+            rest=Rest(heat, rest_content),
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Start:
@@ -136,13 +152,13 @@ class Stylizer:
             return _Start(fill, Rest.broken_by(content))
         flow, still = memory.rest.settle(self._flow(content, memory.content), content)
         visible = visible_mask(flow, self._flow(memory.content, content))
-        warped = warp(memory.image, flow, sharp=True).clamp(0, 1)
-        kept = visible | still | _looks_alike(content, warp(memory.content, flow))
+        moved = memory.moved(flow)
+        kept = visible | still | _looks_alike(content, moved.content)
         return _Start(
-            image=torch.where(kept, warped, fill),
-            rest=memory.rest.moved(lambda maps: warp(maps, flow), still, content),
-            moments=memory.moments.moved(lambda moment: warp(moment, flow), kept),
-            warped=warped,
+            image=torch.where(kept, moved.image, fill),
+            rest=moved.rest.cooled(still, content),
+            moments=moved.moments.kept_where(kept),
+            warped=moved.image,
             visible=visible,
             flow=flow,
         )

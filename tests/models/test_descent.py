@@ -108,12 +108,11 @@ def test_nothing_that_is_not_finite_is_ever_returned(bad: Callable[[int], bool])
     assert (result.terms is None) == bad(0) & bad(1)
 
 
-def test_moments_are_moved_and_forgotten_where_hidden() -> None:
+def test_moments_are_forgotten_where_they_are_not_kept() -> None:
     moments = Moments(torch.ones(1, 3, 2, 2), torch.full((1, 3, 2, 2), 2.0), count=7)
-    visible = torch.tensor([[[[True, False], [True, True]]]])
-    moved = moments.moved(lambda tensor: tensor + 1, visible)
-    assert moved.count == 7
-    assert (moved.mean[..., 0, 0] == 2).all()
-    assert (moved.square[..., 0, 0] == 3).all()
-    assert (moved.mean[..., 0, 1] == 0).all()
-    assert (moved.square[..., 0, 1] == 0).all()
+    kept = moments.kept_where(torch.tensor([[[[True, False], [True, True]]]]))
+    assert kept.count == 7
+    assert (kept.mean[..., 0, 0] == 1).all()
+    assert (kept.square[..., 0, 0] == 2).all()
+    assert (kept.mean[..., 0, 1] == 0).all()
+    assert (kept.square[..., 0, 1] == 0).all()

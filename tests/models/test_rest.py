@@ -7,13 +7,9 @@ from models.rest import COOLING, Rest
 from tests.tiny import random_image
 
 
-def keep(maps: Tensor) -> Tensor:
-    return maps
-
-
 def after(rest: Rest, frame: Tensor, flow: Tensor) -> tuple[Rest, Tensor, Tensor]:
     settled, still = rest.settle(flow, frame)
-    return rest.moved(keep, still, frame), settled, still
+    return rest.cooled(still, frame), settled, still
 
 
 def no_flow() -> Tensor:
