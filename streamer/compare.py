@@ -63,8 +63,8 @@ class Row:
     iterations: int
     gap: float
     """(E - E_ref) / (E_start - E_ref) at the clip's last frame: 0 is as good as the reference, 1 the frame itself."""
-    temporal_rmse: float
-    """Mean over neighboring frames, of the pixels visible in both."""
+    temporal_rmse: float | None
+    """Mean over neighboring frames, of the pixels visible in both; None of a single frame."""
     seconds_per_frame: float
     painted: list[Tensor] = field(repr=False)
 
@@ -82,6 +82,8 @@ def compare(clip: Clip, paint: Paint, effort: Effort, *, out: Path | None, as_js
     Raises:
         ConfigError: the clip cannot be read or is too short, or the style or the weights cannot be used.
     """
+    if out:
+        _check_writable(out)  # before minutes of work
     device, _ = choose_device(paint.device)
     frames = [to_tensor(frame.image, size=clip.size, device=device) for frame in read_clip(clip)]
     engine = make_engine(paint, device=device, size=clip.size)
@@ -172,11 +174,20 @@ def _gap(objective: AdjointObjective, frame: Tensor, image: Tensor, start: float
     return (_energy(objective, frame, image) - reference) / (start - reference)
 
 
-def _steadiness(frames: Sequence[Tensor], painted: Sequence[Tensor]) -> float:
+def _steadiness(frames: Sequence[Tensor], painted: Sequence[Tensor]) -> float | None:
     """Return the mean temporal error between neighbors, moved along the flow of the frames."""
     film = [Shown(frame, image, continues=True) for frame, image in zip(frames, painted, strict=True)]
-    error = mean_error([step.painted_error for step in steps(film, DIS()) if step is not None])
-    return float("nan") if error is None else error
+    return mean_error([step.painted_error for step in steps(film, DIS()) if step is not None])
+
+
+def _check_writable(out: Path) -> None:
+    existed = out.exists()
+    try:
+        out.open("ab").close()
+    except OSError as error:
+        raise ConfigError(f"out: {out} cannot be written: {error.strerror}") from None
+    if not existed:
+        out.unlink()
 
 
 def _save(out: Path, frames: Sequence[Tensor], rows: Sequence[Row]) -> None:
@@ -200,6 +211,7 @@ def _print_table(rows: Sequence[Row], start: float, reference: float) -> None:
     for heading in ("method", "iterations", "energy gap", "temporal RMSE", "s / frame"):
         table.add_column(heading, justify="left" if heading == "method" else "right")
     for row in rows:
-        figures = (f"{row.gap:.1%}", f"{row.temporal_rmse:.4f}", f"{row.seconds_per_frame:.2f}")
+        steadiness = "-" if row.temporal_rmse is None else f"{row.temporal_rmse:.4f}"
+        figures = (f"{row.gap:.1%}", steadiness, f"{row.seconds_per_frame:.2f}")
         table.add_row(row.method, str(row.iterations), *figures)
     Console().print(table)

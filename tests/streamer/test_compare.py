@@ -62,7 +62,7 @@ def test_a_clip_that_cannot_be_read_is_an_error_that_says_why(tmp_path: Path, cl
 
 
 def test_a_picture_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
-    effort = Effort(live=[1], independent=1, independent_frames=2, reference=1)
+    effort = Effort(live=[1], independent=10**9, reference=10**9)  # nothing of which is begun
     with pytest.raises(ConfigError, match=r"out: .* cannot be written"):
         compare(
             Clip("test:#live=no", frames=2, size=64),
@@ -71,3 +71,9 @@ def test_a_picture_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
             out=tmp_path / "no" / "x.png",
             as_json=True,
         )
+
+
+def test_a_single_frame_has_no_temporal_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    effort = Effort(live=[1], independent=1, reference=2)
+    compare(Clip("test:#live=no", frames=1, size=64), tiny(tmp_path), effort, out=None, as_json=True)
+    assert {row["temporal_rmse"] for row in figures(capsys).values()} == {None}
