@@ -90,6 +90,23 @@ def test_revealed_places_start_from_the_fill(objective: AdjointObjective) -> Non
     assert float((second.image - fill(content))[..., :7].abs().max()) < 0.05
 
 
+def test_where_the_frame_looks_the_same_the_painting_is_kept_though_the_flows_disagree(
+    objective: AdjointObjective,
+) -> None:
+    def astray(origin: Tensor, target: Tensor) -> Tensor:
+        return torch.full((1, 2, *origin.shape[-2:]), 3.0)
+
+    sky = torch.full((1, 3, 48, 64), 0.4)
+    stylizer = make(objective, flow=astray)
+    for _ in range(10):
+        last = stylizer.step(sky, BUDGET)
+    kept = stylizer.step(sky, Budget(1))
+    assert kept.flow is not None
+    moved = warp(last.image, kept.flow, sharp=True).clamp(0, 1)
+    assert float((kept.image - moved).abs().max()) < 0.1
+    assert float((kept.image - fill(sky)).abs().max()) > 0.15
+
+
 def test_a_cut_starts_afresh_in_the_same_frame(objective: AdjointObjective) -> None:
     stylizer = make(objective, cuts=CutDetector())
     dark, bright = random_image(seed=1) * 0.3, random_image(seed=2).flip(-1)
