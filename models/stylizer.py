@@ -120,6 +120,11 @@ class Stylizer:
         self._memory = None
         self._cuts.reset()
 
+    def restyle(self, objective: Objective, fill: Callable[[Tensor], Tensor]) -> None:
+        """Paint towards something else from the next frame on; the painting and its descent go on from where they are."""
+        self._objective = objective
+        self._fill = fill
+
     def step(self, content: Tensor, budget: Budget) -> Stylized:
         """Paint the next frame.
 
