@@ -121,7 +121,7 @@ class Stylizer:
         self._cuts.reset()
 
     def restyle(self, objective: Objective, fill: Callable[[Tensor], Tensor]) -> None:
-        """Paint towards something else from the next frame on; the painting and its descent go on from where they are."""
+        """Paint towards something else from the next frame on; the painting and its descent are kept."""
         self._objective = objective
         self._fill = fill
 
