@@ -83,7 +83,7 @@ def facts(snapshot: Snapshot) -> dict[str, object]:
 
 def status(snapshot: Snapshot) -> str:
     """Return one line for people."""
-    troubles = ", ".join(f"{part}: {reason}" for part, reason in snapshot.troubles.items())
+    troubles = ", ".join(f"{part}: {trouble.reason}" for part, trouble in snapshot.troubles.items())
     iterations = "" if snapshot.iterations is None else f", {snapshot.iterations:.1f} iterations"
     return f"{snapshot.state.value}{f' ({troubles})' if troubles else ''}: {snapshot.fps:.1f} fps{iterations}"
 

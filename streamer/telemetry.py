@@ -10,6 +10,7 @@ from threading import RLock
 
 from protocols.frame import Frame
 from streamer.ledger import Account, Ledger
+from streamer.trouble import Trouble
 
 WINDOW_S = 10.0
 WINDOW_FRAMES = 4096
@@ -51,8 +52,8 @@ class Snapshot:
     """Everything that is measured, at one moment."""
 
     state: State
-    troubles: Mapping[str, str]
-    """What is wrong, by part: ``source``, ``device`` or a sink's name."""
+    troubles: Mapping[str, Trouble]
+    """What is wrong, by part."""
     frames: Account
     sinks: Mapping[str, Account]
     lost: int
@@ -85,6 +86,20 @@ class _Published:
     iterations: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Began:
+    """A trouble, by the clock."""
+
+    reason: str
+    error: str
+    since: float
+    retry_at: float | None
+
+    def seen(self, part: str, now: float) -> Trouble:
+        retry_in_s = None if self.retry_at is None else max(0.0, self.retry_at - now)
+        return Trouble(part, self.reason, now - self.since, self.error, retry_in_s)
+
+
 @dataclass(slots=True)
 class _Counts:
     lost: int = 0
@@ -94,7 +109,7 @@ class _Counts:
     nonfinite: int = 0
     rejected: int = 0
     rejection: str | None = None
-    troubles: dict[str, str] = field(default_factory=dict)
+    troubles: dict[str, _Began] = field(default_factory=dict)
 
 
 class Telemetry:
@@ -164,13 +179,16 @@ class Telemetry:
         with self._lock:
             self._counts.reconnects += 1
 
-    def trouble(self, part: str, reason: str | None) -> None:
-        """Something is wrong with ``part``; None: no longer."""
+    def trouble(self, part: str, reason: str | None, *, error: str = "", retry_in_s: float | None = None) -> None:
+        """Something is wrong with ``part``, or still; None: no longer."""
         with self._lock:
+            before = self._counts.troubles.pop(part, None)
             if reason is None:
-                self._counts.troubles.pop(part, None)
-            else:
-                self._counts.troubles[part] = reason
+                return
+            now = self._clock()
+            since = before.since if before else now
+            retry_at = None if retry_in_s is None else now + retry_in_s
+            self._counts.troubles[part] = _Began(reason, error, since, retry_at)
 
     def snapshot(self) -> Snapshot:
         """Return all numbers of one moment."""
@@ -180,7 +198,7 @@ class Telemetry:
             counts = self._counts
             return Snapshot(
                 state=self._state(),
-                troubles=dict(counts.troubles),
+                troubles={part: began.seen(part, now) for part, began in counts.troubles.items()},
                 frames=self.frames.account(),
                 sinks={name: ledger.account() for name, ledger in self.sinks.items()},
                 lost=counts.lost,

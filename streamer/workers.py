@@ -123,7 +123,7 @@ class SourceWorker:
         if self._once or not self._source.live:
             raise FatalError(f"the source failed ({loss.reason}): {loss}", code=Exit.UNAVAILABLE)
         pause_s = self._backoff.fail(patient=loss.reason == "auth")
-        self._telemetry.trouble("source", loss.reason)
+        self._telemetry.trouble("source", loss.reason, error=str(loss), retry_in_s=pause_s)
         log.warning("source_lost", reason=loss.reason, error=str(loss), retry_in_s=round(pause_s, 2))
         self.pulse.rest()
         if not self._stop.wait(pause_s):
@@ -263,7 +263,7 @@ class SinkWorker:
         self._is_open = False
         self._close()
         self._pause_s = self._backoff.fail(patient=error.reason == "auth")
-        self._telemetry.trouble(self.name, error.reason)
+        self._telemetry.trouble(self.name, error.reason, error=str(error), retry_in_s=self._pause_s)
         retry_in_s = round(self._pause_s, 2)
         log.warning("sink_lost", sink=self.name, reason=error.reason, error=str(error), retry_in_s=retry_in_s)
 

@@ -30,6 +30,7 @@ LAYERS = (
     {"engine", "edges"},
     {"painter", "picture", "workers"},
     {"stats", "news", "mailbox", "governor", "telemetry", "ledger", "sizing", "pulse", "timeline", "backoff"},
+    {"trouble"},
     {"config", "diagnosis", "machine", "stopwatch", "settings", "exits", "log", "log_writer", "redaction", "notify"},
 )
 """The files of `streamer`, from the top down: each imports only from its own layer and from those below."""

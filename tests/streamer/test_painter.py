@@ -272,7 +272,7 @@ def test_out_of_memory_paints_the_same_frame_smaller_and_says_so() -> None:
     frames = easel.paint(*(frame(n, image=picture(144, 256)) for n in range(2)))
     assert [each.image.shape for each in frames] == [(81, 144, 3)] * 2
     assert easel.stylizer.resets == 2  # type: ignore[attr-defined] # an Echo
-    assert easel.telemetry.snapshot().troubles == {"memory": "size_reduced"}
+    assert easel.telemetry.snapshot().troubles["memory"].reason == "size_reduced"
 
 
 def test_too_little_memory_for_any_size_ends_the_painter() -> None:

@@ -147,6 +147,28 @@ def test_the_state_tells_what_is_wrong() -> None:
     assert state() is State.DRAINING
 
 
+def test_a_trouble_tells_since_when_why_and_when_it_is_tried_again() -> None:
+    clock = Clock()
+    telemetry = Telemetry(clock=clock)
+
+    def told(part: str) -> str:
+        return str(telemetry.snapshot().troubles[part])
+
+    telemetry.trouble("source", "eof", error="the source ended", retry_in_s=0)
+    assert told("source") == "source lost 0 s ago, trying again now: the source ended"
+    clock.now += 8
+    telemetry.trouble("source", "refused", error="connection refused", retry_in_s=8)
+    clock.now += 4
+    assert told("source") == "source lost 12 s ago, trying again in 4 s: connection refused"
+    clock.now += 5
+    assert "trying again now" in told("source")
+    telemetry.trouble("device", "fallback")
+    assert told("device") == "the GPU does not work; painting on the CPU"
+    telemetry.trouble("source", None)
+    telemetry.trouble("source", "stalled")
+    assert told("source") == "source lost 0 s ago: stalled", "a new trouble, counted afresh"
+
+
 def test_the_stats_line_shows_both_identities() -> None:
     telemetry = Telemetry(["out"])
     painted(telemetry, cut=True)
