@@ -9,6 +9,8 @@ import logging
 import os
 import sys
 import threading
+from collections import deque
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Literal
 
@@ -18,8 +20,13 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from streamer.log_writer import LogWriter
 from streamer.redaction import presentable, register_secret, register_url, text
 
-__all__ = ["close", "configure", "dropped_total", "register_secret", "register_url"]
+__all__ = ["close", "configure", "dropped_total", "recent", "register_secret", "register_url"]
 
+RECENT_LINES = 200
+_UNREMEMBERED = {"stats"}
+"""What is said once a second would soon be all that is remembered."""
+
+_recent: deque[Mapping[str, object]] = deque(maxlen=RECENT_LINES)
 _writer: LogWriter | None = None
 
 
@@ -46,6 +53,7 @@ def configure(
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             _redact,
+            _remember,
             _renderer(for_people=format == "console" or (format == "auto" and on_terminal), colors=on_terminal),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
@@ -68,8 +76,20 @@ def dropped_total() -> int:
     return 0 if _writer is None else _writer.dropped_total
 
 
+def recent() -> list[Mapping[str, object]]:
+    """Return the last lines, oldest first, as JSON knows them and without secrets; the numbers of each second are not
+    among them."""
+    return list(_recent)
+
+
 def _redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     return {text(key): presentable(value) for key, value in event.items()}
+
+
+def _remember(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    if event["event"] not in _UNREMEMBERED:
+        _recent.append(dict(event))  # a renderer takes fields out
+    return event
 
 
 def _renderer(*, for_people: bool, colors: bool) -> Processor:

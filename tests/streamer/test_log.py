@@ -207,3 +207,24 @@ def test_what_python_would_print_itself_is_an_event_of_the_log(code: str, name: 
     assert event["event"] == name
     assert "rtsp://" in event[field]
     assert "hunter2" not in ended.stderr
+
+
+def test_the_last_lines_are_remembered_without_secrets_and_without_the_numbers_of_each_second(pipe: Pipe) -> None:
+    log.configure("json", "info", fd=pipe.writer)
+    log.register_secret(SECRET)
+    logger = structlog.get_logger()
+    for number in range(log.RECENT_LINES):
+        logger.info("source_lost", number=number, error=f"no {SECRET}")
+        logger.info("stats", fps=1.0)
+        logger.debug("unheard")
+    logger.warning("source_failed", url="rtsp://joe:hunter2@camera/live")
+    lines = log.recent()
+    assert len(lines) == log.RECENT_LINES
+    assert [line["number"] for line in lines[:-1]] == list(range(1, log.RECENT_LINES))
+    assert (lines[-1]["event"], lines[-1]["level"], lines[-1]["url"]) == (
+        "source_failed",
+        "warning",
+        "rtsp://***@camera/live",
+    )
+    assert SECRET not in repr(lines)
+    assert "timestamp" in lines[-1]
