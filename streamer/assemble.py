@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 import torch
 
-from models.stylizer import Stylizer
 from protocols.endpoints import Sink, Source
 from protocols.grammar import read_options
 from protocols.options import SOURCE_OPTIONS
@@ -13,6 +12,7 @@ from protocols.url import parse_source
 from streamer.config import Config
 from streamer.edges import make_sinks, make_source
 from streamer.engine import choose_device, make_engine
+from streamer.painter import Stylizer
 
 SIZE_ON_CPU, SIZE_ON_CUDA = 256, 640
 

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import structlog
@@ -17,8 +18,10 @@ from models.adjoint import AdjointObjective
 from models.color import color_statistics, palette_fill
 from models.cuts import CutDetector
 from models.flow import DIS
+from models.initialization import PaperStylizer
 from models.objective import Balance, Objective, Style
 from models.precision import fastest_precision
+from models.stylizer import CutDetector as Cuts
 from models.stylizer import Stylizer
 from models.vgg import VGG
 from models.weights import WeightsError, load
@@ -28,6 +31,10 @@ from streamer.picture import PictureError, read_picture
 
 STYLE_TO_FRAME = 1.5
 """How much longer the painting's long side is than the frame's: its strokes are then as large as on its own canvas."""
+
+Way = Literal["carried", "flow", "previous", "independent"]
+"""How a frame begins: from the last painting moved along the flow with the optimizer's memory, which is ours; or in one
+of the paper's three ways."""
 
 log = structlog.get_logger()
 
@@ -40,9 +47,12 @@ class Engine:
     fill: Callable[[Tensor], Tensor]
     """What to start from where nothing painted can be moved, a function of the frame."""
 
-    def stylizer(self) -> Stylizer:
+    def stylizer(self, way: Way = "carried", *, cuts: Cuts | None = None) -> Stylizer | PaperStylizer:
         """Return a new stylizer, which remembers nothing yet."""
-        return Stylizer(self.objective, flow=DIS(), cuts=CutDetector(), fill=self.fill)
+        cuts = cuts or CutDetector()
+        if way == "carried":
+            return Stylizer(self.objective, flow=DIS(), cuts=cuts, fill=self.fill)
+        return PaperStylizer(self.objective, init=way, flow=DIS(), cuts=cuts)
 
 
 def make_engine(paint: Paint, *, device: torch.device, size: int) -> Engine:
