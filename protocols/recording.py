@@ -4,20 +4,14 @@ import errno
 import re
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
-import numpy as np
 from av.container import OutputContainer
 from av.error import FFmpegError
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
-from av.video.stream import VideoStream
 
+from protocols.encoding import SOFTWARE, TICKS, Converter, add_stream
 from protocols.errors import SinkError
 from protocols.frame import Frame
-
-TICKS = 90_000
-"""Of the film's clock, in a second."""
 
 # Half a second of film is written at a time, complete in itself: what a kill can take.
 _OPTIONS = {
@@ -126,38 +120,18 @@ class _Film:
         self.shape = shape
         options = _OPTIONS[path.suffix.lower()] | {"flush_packets": "1"}
         self._container: OutputContainer = av.open(f"file:{path}", "w", options=options)
-        self._stream = self._add_stream(fps, crf)
-        self._reformatter = VideoReformatter()
+        encoding = {"crf": str(crf), "preset": "veryfast", "tune": "zerolatency"}
+        self._stream = add_stream(self._container, SOFTWARE, shape, fps, encoding)
+        self._convert = Converter()
         self._began: float | None = None
         self._last = -1
         self._usual = round(TICKS / fps)
         self._frames = 0
 
-    def _add_stream(self, fps: Fraction, crf: int) -> VideoStream:
-        options = {"crf": str(crf), "preset": "veryfast", "tune": "zerolatency"}
-        stream = self._container.add_stream("libx264", rate=fps, options=options)
-        stream.height, stream.width = (side + side % 2 for side in self.shape[:2])
-        stream.pix_fmt = "yuv420p"
-        context: Any = stream.codec_context
-        context.time_base = Fraction(1, TICKS)
-        context.gop_size = max(1, round(2 * fps))
-        context.colorspace = context.color_primaries = context.color_trc = 1  # BT.709
-        context.color_range = int(ColorRange.MPEG)
-        return stream
-
     def write(self, frame: Frame) -> None:
         """Encode one frame and hand on what the encoder gives for it, which is all of it."""
         self._began = frame.pts if self._began is None else self._began
-        height, width = self.shape[:2]
-        image = np.pad(frame.image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        picture = self._reformatter.reformat(
-            av.VideoFrame.from_ndarray(image, format="rgb24"),
-            format="yuv420p",
-            dst_colorspace=Colorspace.ITU709,
-            src_color_range=ColorRange.JPEG,
-            dst_color_range=ColorRange.MPEG,
-            threads=1,
-        )
+        picture = self._convert(frame.image)
         # A clock that stands or goes back, as when a picture is repeated, still takes a frame forward.
         self._last = max(self._last + TICKS // 1000, round((frame.pts - self._began) * TICKS)) if self._frames else 0
         picture.pts, picture.time_base, picture.duration = self._last, Fraction(1, TICKS), self._usual
