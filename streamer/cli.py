@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from streamer.allocator import keep_memory
 from streamer.arguments import Parser, add_settings, count, natural, picture_size, positive, settings_in
 from streamer.config import ConfigError, Paint
 from streamer.redaction import register_url, text
@@ -26,6 +27,7 @@ class Command:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code: 0 done, 1 bug, 2 usage, 69 no source, 78 configuration."""
     _share_processors()
+    keep_memory()
     try:
         return _dispatch(sys.argv[1:] if arguments is None else arguments)
     except ConfigError as error:
