@@ -8,25 +8,24 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 import torch
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import Progress
 
 from models.adjoint import AdjointObjective
-from streamer import bench_frame, compare, machine
+from streamer import bench_frame, bench_quality, machine
 from streamer.bench_energy import Contest, Size, content_at, contestants, in_precision, iterations, judge, pastiche
 from streamer.bench_energy import convolutions as convolutions_of
+from streamer.bench_quality import Trial, Verdict, verdicts
 from streamer.bench_report import Findings, SizeRow, advise, as_json, as_tables
 from streamer.children import ChildError
 from streamer.config import Paint
 from streamer.engine import choose_device, make_engine
-from streamer.painter import to_tensor
 from streamer.stopwatch import Settle, Work, settler, take_turns, typical
 
 ON_CPU: Sequence[Size] = ((256, 144), (128, 72), (384, 216), (512, 288))
 ON_CUDA: Sequence[Size] = ((640, 360), (256, 144), (1280, 720), (1920, 1080))
-QUALITY = ("iterations", "gap", "temporal_rmse", "seconds_per_frame")
 EFFORTS = (1, 2, 4, 8)
-"""Iterations per frame at which rate and quality are looked at."""
+"""Iterations per frame at which the rate is looked at."""
 QUIET = 0.05
 """The share of the processors up to which others do not matter. Above it times are too long; ratios suffer less."""
 
@@ -38,16 +37,14 @@ class Plan:
     sizes: Sequence[Size] = ()
     """The first one is where everything is measured, the others only give a row; none: chosen for the device."""
     peers: bool = False
-    quality: str | None = None
-    """A clip to paint with 1, 2, 4 and 8 iterations."""
+    quality: Trial | None = None
+    """Clips and paintings on which to look at the quality, at the first size's long side."""
     rounds: int = 7
     size_rounds: int = 3
     frames: int = 20
     efforts: Sequence[int] = EFFORTS
     live_s: float = 12.0
     """More than the ten seconds over which the daemon averages, so that its start does not count."""
-    reference: int = 300
-    """Iterations for the energy that counts as reached."""
 
 
 def bench(paint: Paint, plan: Plan, *, json: bool) -> int:
@@ -58,7 +55,7 @@ def bench(paint: Paint, plan: Plan, *, json: bool) -> int:
     """
     console = Console()
     try:
-        findings = _Bench(paint, plan).run()
+        findings = _Bench(paint, plan, show=Console(stderr=json).print).run()
     except ChildError as error:
         Console(stderr=True).print(f"deepmovie bench: {error}", style="red", markup=False, highlight=False)
         return 1
@@ -72,9 +69,10 @@ def bench(paint: Paint, plan: Plan, *, json: bool) -> int:
 class _Bench:
     """One run: an engine, a progress bar and what is worth a remark."""
 
-    def __init__(self, paint: Paint, plan: Plan) -> None:
+    def __init__(self, paint: Paint, plan: Plan, *, show: Callable[[RenderableType], None]) -> None:
         self._paint = paint
         self._plan = plan
+        self._show = show
         self._load = machine.load()
         self._device, _ = choose_device(paint.device)
         self._sizes = plan.sizes or (ON_CPU if self._device.type == "cpu" else ON_CUDA)
@@ -88,7 +86,7 @@ class _Bench:
     def run(self) -> Findings:
         """Return everything that the plan asks for."""
         company = machine.Company()
-        with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as self._progress:
+        with _progress() as self._progress:
             contest = self._contest()
             rows = self._rows()
             stages = self._stages()
@@ -178,21 +176,23 @@ class _Bench:
             tick()
         return found
 
-    def _quality(self) -> list[dict[str, object]]:
-        """Paint a clip with ever more iterations: how near to the style, and how steady."""
-        if self._plan.quality is None:
-            return []
-        clip = compare.Clip(self._plan.quality, size=max(self._size))
-        frames = [to_tensor(frame.image, size=clip.size, device=self._device) for frame in compare.read_clip(clip)]
-        with self._task("quality", range(len(self._plan.efforts) + 1)) as tick:
-            start, reference = compare.bounds(self._engine.objective, frames[-1], self._plan.reference)
-            tick()
-            rows = []
-            for k in self._plan.efforts:
-                row = compare.live(self._engine, frames, k, start=start, reference=reference)
-                rows.append({key: getattr(row, key) for key in QUALITY})
-                tick()
-        return rows
+    def _quality(self) -> list[Verdict]:
+        """Paint clips with ever more iterations, and show what comes of each at once: it takes minutes."""
+        trial, found = self._plan.quality, list[Verdict]()
+        if trial is None:
+            return found
+        pairs = len(trial.clips) * max(1, len(trial.styles))
+        task = self._progress.add_task("quality", total=pairs * trial.iterations)
+
+        def tick(iterations: int) -> None:
+            self._progress.advance(task, iterations)
+
+        for verdict in verdicts(self._paint, trial, size=max(self._size), device=self._device, tick=tick):
+            found.append(verdict)
+            self._progress.stop()
+            self._show(bench_quality.as_tables(verdict))
+            self._progress.start()
+        return found
 
     def _machine(self) -> dict[str, object]:
         is_cuda = self._device.type == "cuda"
@@ -222,6 +222,12 @@ class _Bench:
         """Show a line for a part of the run; what is given is to be called after each of its steps."""
         task = self._progress.add_task(name, total=len(steps))
         yield lambda: self._progress.advance(task)
+
+
+def _progress() -> Progress:
+    # What took longest so far lets the time that is left be told: a step may take a minute.
+    shown = sys.stderr.isatty()
+    return Progress(console=Console(stderr=True), transient=True, disable=not shown, speed_estimate_period=600)
 
 
 def _name(dtype: torch.dtype) -> str:

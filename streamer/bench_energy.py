@@ -19,7 +19,7 @@ from models.weights import CONVOLUTIONS, load
 from protocols import scene
 from streamer.config import Paint
 from streamer.engine import Engine
-from streamer.painter import to_tensor
+from streamer.pixels import to_tensor
 from streamer.stopwatch import Work, ratio, typical
 
 Size = tuple[int, int]

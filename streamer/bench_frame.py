@@ -27,7 +27,7 @@ from streamer.children import Child
 from streamer.config import Paint
 from streamer.engine import Engine
 from streamer.machine import memory_mib
-from streamer.painter import to_pixels, to_tensor
+from streamer.pixels import to_pixels, to_tensor
 from streamer.recorder import Recorder
 from streamer.stopwatch import Settle, Split, Work, typical
 

@@ -14,7 +14,7 @@ from streamer import machine
 from streamer.config import AUTO, ConfigError, Paint
 from streamer.diagnosis import Finding, Status, first_line, ok
 from streamer.engine import choose_device, make_engine
-from streamer.painter import to_tensor
+from streamer.pixels import to_tensor
 
 FREE_MIB = 2048
 WIDTH, HEIGHT = 96, 54

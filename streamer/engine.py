@@ -26,8 +26,8 @@ from models.stylizer import Stylizer
 from models.vgg import VGG
 from models.weights import WeightsError, load
 from streamer.config import AUTO, ConfigError, Paint
-from streamer.painter import to_tensor
 from streamer.picture import PictureError, read_picture
+from streamer.pixels import to_tensor
 
 STYLE_TO_FRAME = 1.5
 """How much longer the painting's long side is than the frame's: its strokes are then as large as on its own canvas."""

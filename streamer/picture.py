@@ -28,18 +28,30 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     Raises:
         PictureError: it cannot be read, is no such picture, is damaged, too large or too small.
     """
-    content = _read(path)
+    return decode_picture(_read(path), name=str(path))
+
+
+def decode_picture(content: bytes, *, name: str) -> NDArray[np.uint8]:
+    """Return the PNG or JPEG in ``content`` as H x W x 3, RGB. Its size is judged before it is decoded.
+
+    Args:
+        content: a whole file.
+        name: what to call it in an error.
+
+    Raises:
+        PictureError: it is no such picture, is damaged, too large or too small.
+    """
     try:
         if content.startswith(_JPEG):
-            _check_size(path, *jpeg_size(content))
+            _check_size(name, *jpeg_size(content))
             return decode_jpeg(content, max_pixels=MAX_PIXELS)
         if content.startswith(_PNG) and len(content) > 33:
             width, height = struct.unpack(">II", content[16:24])
-            _check_size(path, height, width)
-            return _decode_png(path, content)
+            _check_size(name, height, width)
+            return _decode_png(name, content)
     except WireError as error:
-        raise PictureError(f"{path}: {error}") from None
-    raise PictureError(f"{path} must be a PNG or JPEG file")
+        raise PictureError(f"{name}: {error}") from None
+    raise PictureError(f"{name} must be a PNG or JPEG file")
 
 
 def _read(path: Path) -> bytes:
@@ -53,16 +65,16 @@ def _read(path: Path) -> bytes:
     return content
 
 
-def _check_size(path: Path, height: int, width: int) -> None:
+def _check_size(name: str, height: int, width: int) -> None:
     if min(height, width) < MIN_SIDE_PX or height * width > MAX_PIXELS:
         raise PictureError(
-            f"{path} must have sides of at least {MIN_SIDE_PX} and at most {MAX_PIXELS} pixels, got {width} x {height}"
+            f"{name} must have sides of at least {MIN_SIDE_PX} and at most {MAX_PIXELS} pixels, got {width} x {height}"
         )
 
 
-def _decode_png(path: Path, content: bytes) -> NDArray[np.uint8]:
+def _decode_png(name: str, content: bytes) -> NDArray[np.uint8]:
     # A torn file is not shown to libpng, which would write its complaint to stderr, into the log.
     picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB) if _PNG_END in content else None
     if picture is None:
-        raise PictureError(f"{path} is damaged")
+        raise PictureError(f"{name} is damaged")
     return np.asarray(picture, dtype=np.uint8)

@@ -16,7 +16,8 @@ from models.stylizer import Stylized
 from protocols.frame import Frame
 from streamer.governor import Governor, Punctual, Unhurried
 from streamer.mailbox import Mailbox
-from streamer.painter import Painter, Stylizer, to_pixels, to_tensor, working_size
+from streamer.painter import Painter, Stylizer
+from streamer.pixels import to_pixels, to_tensor, working_size
 from streamer.telemetry import Telemetry
 from tests.endpoints import frame, picture
 
