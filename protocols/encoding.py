@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -31,8 +31,7 @@ def working_encoder(shape: tuple[int, ...], fps: Fraction, options: Mapping[str,
     """
     *tried, last = options
     for name in tried:
-        context = CodecContext.create(name, "w")
-        assert isinstance(context, VideoCodecContext)
+        context = cast("VideoCodecContext", CodecContext.create(name, "w"))
         context.options = dict(options[name])
         set_up(context, shape, fps)
         convert = Converter()
@@ -51,7 +50,7 @@ def add_stream(
     container: OutputContainer, encoder: str, shape: tuple[int, ...], fps: Fraction, options: Mapping[str, str]
 ) -> VideoStream:
     """Return a new stream of a container, for pictures of this shape; nothing is written yet."""
-    stream: VideoStream = container.add_stream(encoder, rate=fps, options=dict(options))
+    stream = cast("VideoStream", container.add_stream(encoder, rate=fps, options=dict(options)))
     set_up(stream.codec_context, shape, fps)
     return stream
 

@@ -20,8 +20,8 @@ _IPC_MAX_BYTES = 100
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _SOCKET = re.compile(r"(sub|pull|rep|pub|push)(?:\+(bind|connect))?:((?:tcp|ipc):.*)")
 _EXPECTED = (
-    "rtsp://, rtsps://, http://, https://, tcp://, ipc://, [sub|pull|rep|pub|push]+[bind|connect]:tcp://, camera:0, "
-    "test:, null: or a path"
+    "rtsp://, rtsps://, rtmp://, rtmps://, http://, https://, tcp://, ipc://, "
+    "[sub|pull|rep|pub|push]+[bind|connect]:tcp://, camera:0, test:, null: or a path"
 )
 
 
@@ -34,7 +34,7 @@ class Url:
     """A URL, taken apart. As text it holds no password."""
 
     scheme: str
-    """``rtsp``, ``rtsps``, ``http``, ``https``, ``camera``, ``file``, ``test``, ``tcp``, ``ipc`` or ``null``."""
+    """What stands before the colon; ``camera`` for a device and ``file`` for a path."""
     address: str
     """For the class that opens it: with its password, without our options."""
     pattern: str = ""
@@ -138,7 +138,7 @@ def _path(text: str) -> str:
     return path
 
 
-def _network_camera(text: str) -> str:
+def _host(text: str) -> str:
     try:
         parts = urlsplit(text)
         if parts.netloc and parts.hostname and parts.port != 0:
@@ -162,10 +162,12 @@ def _ipc(text: str) -> str:
 
 
 _ADDRESSES: dict[str, Callable[[str], str]] = {
-    "rtsp": _network_camera,
-    "rtsps": _network_camera,
-    "http": _network_camera,
-    "https": _network_camera,
+    "rtsp": _host,
+    "rtsps": _host,
+    "http": _host,
+    "https": _host,
+    "rtmp": _host,
+    "rtmps": _host,
     "camera": _device,
     "file": _path,
     "test": _nothing,

@@ -73,6 +73,8 @@ def word(text: str) -> str:
 
 
 _FPS = number(0.01, 1000)
+_CRF = whole(0, 51)
+_PUSH: dict[str, Reader] = {"crf": _CRF, "bitrate": whole(50, 200_000), "timeout": seconds}
 
 SOURCE_OPTIONS: dict[str, dict[str, Reader]] = {
     "rtsp": {"transport": one_of("tcp", "udp"), "timeout": seconds},
@@ -90,7 +92,11 @@ SOURCE_OPTIONS: dict[str, dict[str, Reader]] = {
 SINK_OPTIONS: dict[str, dict[str, Reader]] = {
     "tcp": {"format": one_of("raw", "jpeg"), "quality": whole(1, 100), "name": word},
     "ipc": {"format": one_of("raw", "jpeg"), "quality": whole(1, 100), "name": word},
-    "file": {"crf": whole(0, 51)},
+    "file": {"crf": _CRF},
+    "rtsp": _PUSH,
+    "rtsps": _PUSH,
+    "rtmp": _PUSH,
+    "rtmps": _PUSH,
     "null": {},
 }
-"""The schemes that frames go to."""
+"""The schemes that frames go to. ``bitrate`` is in kbit/s."""

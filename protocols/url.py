@@ -1,6 +1,7 @@
 """The URLs that name where frames come from and go to, and the one table from them to classes.
 
     rtsp://user:password@host/path   rtsps://   http://   https://    cameras on the network
+    rtsp://user:password@host/path   rtsps://   rtmp://   rtmps://    servers to push to
     camera:0   /dev/video0                                            a camera on this machine
     movie.mp4   file:movie%231.mp4                                    a file; file: when its name needs escapes
     test:                                                             the built-in scene
@@ -78,7 +79,9 @@ def sink_from(text: str, *, name: str, fps: float, limits: "Limits") -> "Sink": 
             return NullSink()
         if url.scheme in SOCKETS:
             return _zmq_sink(url, {"name": name} | options)
-        return _video_sink(url, options | {"fps": fps})
+        if url.scheme == "file":
+            return _video_sink(url, options | {"fps": fps})
+        return _push_sink(url, options | {"fps": fps})
 
 
 def parse_source(text: str) -> Url:
@@ -181,3 +184,11 @@ def _video_sink(url: Url, options: dict[str, Any]) -> "Sink":
     from protocols.recording import VideoSink  # noqa: PLC0415 - see above
 
     return VideoSink(url.address, **options)
+
+
+def _push_sink(url: Url, options: dict[str, Any]) -> "Sink":
+    from protocols.push import PushSink  # noqa: PLC0415 - see above
+
+    if timeout_s := options.pop("timeout", None):
+        options |= {"connect_timeout_s": timeout_s, "stall_timeout_s": timeout_s}
+    return PushSink(url.address, **options)

@@ -8,6 +8,7 @@ import pytest
 
 from protocols.frame import Frame
 from protocols.null import NullSink
+from protocols.push import PushSink
 from protocols.scene_source import SceneSource
 from protocols.url import Url, UrlError, exposes_network, parse, sink_from, source_from
 from protocols.wire import Limits
@@ -33,6 +34,7 @@ def sink(text: str) -> Any:
         ("rtsp://u:p@cam:554/live?x=1#transport=tcp#timeout=5s",
          Url("rtsp", "rtsp://u:p@cam:554/live?x=1", options={"transport": "tcp", "timeout": "5s"})),
         ("RTSPS://cam", Url("rtsps", "RTSPS://cam")),
+        ("rtmp://u:p@h/app/key", Url("rtmp", "rtmp://u:p@h/app/key")),
         ("http://[::1]:8080/mjpeg", Url("http", "http://[::1]:8080/mjpeg")),
         ("https://cam/x", Url("https", "https://cam/x")),
         ("camera:2#size=640x480", Url("camera", "/dev/video2", options={"size": "640x480"})),
@@ -171,6 +173,13 @@ def test_a_zmq_url_becomes_a_sink(text: str, pattern: str, *, bind: bool) -> Non
     assert (made.pattern, made.bind, made.name, made.format, made.quality) == (pattern, bind, "painted", "raw", 90)
 
 
+@pytest.mark.parametrize("scheme", ["rtsp", "rtsps", "rtmp", "rtmps"])
+def test_a_server_becomes_a_sink_that_shows_no_password(scheme: str) -> None:
+    made = sink(f"{scheme}://u:hunter2@host/app/name#crf=30#bitrate=800#timeout=4s")
+    assert isinstance(made, PushSink)
+    assert repr(made) == f"PushSink('{scheme}://***@host/app/name')"
+
+
 def test_options_reach_their_class() -> None:
     assert source("tcp://h:1#topic=cam1#timeout=500ms").topic == "cam1"
     assert source("tcp://h:1#topic=cam1#timeout=500ms").stall_timeout_s == 0.5
@@ -197,7 +206,7 @@ def test_the_null_sink_takes_every_frame() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["null:", "pub:tcp://h:1", "tcp://*:5555", "tcp://h:0", "tcp://h:*", "rep:tcp://h:1#topic=x", "x.mp4#crf=1",
+    ["null:", "rtmp://host/app/name", "rtsp://cam#crf=20", "pub:tcp://h:1", "tcp://*:5555", "tcp://h:0", "tcp://h:*", "rep:tcp://h:1#topic=x", "x.mp4#crf=1",
      "tcp://h:1#format=raw", "tcp://h:1#topic=äöüäöüäöüä"],
 )  # fmt: skip
 def test_what_is_no_source_is_refused(text: str) -> None:
@@ -209,7 +218,10 @@ def test_what_is_no_source_is_refused(text: str) -> None:
     "text",
     [
         "test:",
-        "rtsp://cam/x",
+        "http://host/x",
+        "rtsp://host/x#transport=udp",
+        "rtmp://host/x#crf=52",
+        "rtmps://host/x#bitrate=1",
         "camera:0",
         "sub:tcp://h:1",
         "push:tcp://*:5",
