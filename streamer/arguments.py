@@ -19,6 +19,7 @@ FLAGS = {
     "--style-strength": "paint.style_strength",
     "--weights": "paint.weights",
     "--device": "paint.device",
+    "--listen": "http.listen",
     "--log-format": "log.format",
 }
 """The flags of ``run`` and ``check`` that stand for a setting; every other setting is reached with ``--set``."""

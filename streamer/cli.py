@@ -12,7 +12,7 @@ from pathlib import Path
 from streamer.allocator import keep_memory
 from streamer.arguments import Parser, add_settings, count, natural, picture_size, positive, settings_in
 from streamer.config import ConfigError, Paint
-from streamer.redaction import register_url, text
+from streamer.redaction import register_secret, register_url, text
 from streamer.settings import Loaded, load, nearest
 
 
@@ -147,7 +147,8 @@ def _compare(arguments: Sequence[str]) -> int:
     found = parser.read(arguments)
     paint = _paint(found)
     from streamer import log  # noqa: PLC0415 - only here
-    from streamer.compare import Clip, Effort, compare  # noqa: PLC0415 - imports torch
+    from streamer.compare import Effort, compare  # noqa: PLC0415 - imports torch
+    from streamer.quality import Clip  # noqa: PLC0415 - imports torch
 
     log.configure(level="warning")
     clip = Clip(found.clip, start=found.start, every=found.every, frames=found.frames, size=found.size)
@@ -163,7 +164,7 @@ def _bench(arguments: Sequence[str]) -> int:
         """\
   deepmovie bench
   deepmovie bench --sizes 256x144 640x360 --peers --json > bench.json
-  deepmovie bench --quality clip.mp4""",
+  deepmovie bench --sizes 256x144 --quality clip.mp4 other.mp4 --styles starry storm painting.jpg""",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
@@ -177,19 +178,29 @@ def _bench(arguments: Sequence[str]) -> int:
     parser.add_argument("--peers", action="store_true", help="time other programs too, where they are installed")
     parser.add_argument(
         "--quality",
-        nargs="?",
-        const="test:#live=no",
+        nargs="*",
         metavar="CLIP",
-        help="paint a film (or the built-in scene) with 1, 2, 4 and 8 iterations, too: takes minutes",
+        help="tell how near to the style and how steady films are painted, too; none: the built-in scene. Takes minutes "
+        "for each film and style",
     )
+    parser.add_argument("--styles", nargs="+", default=[], metavar="STYLE", help="for --quality [that of --style]")
+    parser.add_argument("--frames", type=count, metavar="N", help="for --quality: of each film, the last 4 count [14]")
+    parser.add_argument("--every", type=count, metavar="N", help="for --quality: take every Nth frame of a film [2]")
     _add_paint(parser)
     found = parser.read(arguments)
+    trial_options = {key: getattr(found, key) for key in ("styles", "frames", "every") if getattr(found, key)}
+    if found.quality is None and trial_options:
+        parser.error(f"--{next(iter(trial_options))} needs --quality")
     paint = _paint(found)
+    for style in found.styles:
+        load(None, {}, {"paint.style": style})
     from streamer import log  # noqa: PLC0415 - only here
     from streamer.bench import Plan, bench  # noqa: PLC0415 - imports torch
+    from streamer.bench_quality import Trial  # noqa: PLC0415 - imports torch
 
     log.configure(level="warning")
-    return bench(paint, Plan(sizes=found.sizes, peers=found.peers, quality=found.quality), json=found.json)
+    trial = None if found.quality is None else Trial(clips=found.quality or ["test:#live=no"], **trial_options)
+    return bench(paint, Plan(sizes=found.sizes, peers=found.peers, quality=trial), json=found.json)
 
 
 def _doctor(arguments: Sequence[str]) -> int:
@@ -260,6 +271,8 @@ def _load(parser: Parser, found: Namespace) -> Loaded:
     loaded = load(found.config, os.environ, settings_in(parser, found))
     for url in (loaded.config.source, *loaded.config.sinks):
         register_url(url)
+    if loaded.config.http.token:
+        register_secret(loaded.config.http.token)
     return loaded
 
 

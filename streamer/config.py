@@ -3,6 +3,7 @@
 The models hold data and check it; ``streamer.settings`` reads them from the file, the environment and the command line.
 """
 
+import ipaddress
 import json
 import re
 from typing import Annotated, Final, Literal, get_args
@@ -22,7 +23,11 @@ AUTO: Final = "auto"
 NONE: Final = "none"
 """How a text that is not there (None in here) is written by people."""
 
+OFF: Final = "off"
+"""How a part that can be switched off is, by people."""
+
 MAX_SINKS = 16
+MIN_TOKEN_CHARS = 16
 
 
 def shown(value: object) -> str:
@@ -70,6 +75,49 @@ def _allowed_url(text: str, info: ValidationInfo) -> str:
             f"{redact(text)} is open to other machines, unencrypted and without a password; expected a loopback "
             "or ipc:// address, or allow_insecure = true"
         )
+    return text
+
+
+def _token(text: str) -> str:
+    if not re.fullmatch(rf"[!-~]{{{MIN_TOKEN_CHARS},256}}", text):
+        raise ValueError(f"expected {MIN_TOKEN_CHARS} to 256 letters, digits and signs of ASCII, without spaces")
+    return text
+
+
+def _host(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,253}", text):
+        raise ValueError(f"expected a host name or an IP address without a port, got {shown(text)}")
+    return text.lower()
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """Return the IP address and the port in ``127.0.0.1:8016``, ``[::1]:8016`` or ``localhost:8016``.
+
+    Raises:
+        ValueError: the text has another form; a name may stand for any address, so it is refused.
+    """
+    found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([0-9.]{7,15}|localhost)):([0-9]{1,5})", text)
+    try:
+        if found and int(found[3]) < 2**16:
+            host = "127.0.0.1" if found[2] == "localhost" else found[1] or found[2]
+            return str(ipaddress.ip_address(host)), int(found[3])
+    except ValueError:  # as of 999.1.1.1; it is told below
+        found = None
+    raise ValueError(f"expected an IP address and a port as in 127.0.0.1:8016, or {OFF}; got {shown(text)}")
+
+
+def _listen(text: str, info: ValidationInfo) -> str:
+    """Return ``text`` if nobody but this machine can come in there without a token, or listen on the way."""
+    if text == OFF:
+        return text
+    host, _ = host_and_port(text)
+    if ipaddress.ip_address(host).is_loopback:
+        return text
+    missing = [] if info.data.get("token") else ["http.token"]
+    if not (info.data.get("behind_proxy") or (info.data.get("tls_cert") and info.data.get("tls_key"))):
+        missing.append("http.tls_cert and http.tls_key, or http.behind_proxy = true behind a proxy that encrypts")
+    if missing:
+        raise ValueError(f"{text} can be reached from other machines; expected also {'; '.join(missing)}")
     return text
 
 
@@ -221,6 +269,32 @@ class Output(Section):
     )
 
 
+class Http(Section):
+    """The page and the API."""
+
+    token: Annotated[str, AfterValidator(_token)] | None = Field(
+        default=None,
+        repr=False,
+        description="The password of the page and the API, for a browser with any user name. It belongs into "
+        "DEEPMOVIE_HTTP__TOKEN.",
+        json_schema_extra={"secret": True},
+    )
+    tls_cert: NameOrPath | None = Field(default=None, description="A certificate (PEM), with those that it rests on.")
+    tls_key: NameOrPath | None = Field(default=None, description="Its key; readable by nobody but the daemon.")
+    behind_proxy: bool = Field(
+        default=False, description="A proxy that encrypts stands before us and writes X-Forwarded-For."
+    )
+    allowed_hosts: tuple[Annotated[str, AfterValidator(_host)], ...] = Field(
+        default=(), description="Names by which browsers may ask for us, besides localhost and our own address."
+    )
+    max_viewers: int = Field(default=32, ge=1, le=1000, description="Most who watch the picture move at a time.")
+    listen: Annotated[str, AfterValidator(_listen)] = Field(
+        default="127.0.0.1:8016",
+        description="Where they are: an IP address and a port, or off. An address that other machines can reach needs "
+        "a token, and either a certificate or a proxy.",
+    )
+
+
 class Log(Section):
     """What is reported, to standard error."""
 
@@ -259,4 +333,5 @@ class Config(Section):
     paint: Paint = Field(default=Paint(), description=Paint.__doc__)
     input: Input = Field(default=Input(), description=Input.__doc__)
     output: Output = Field(default=Output(), description=Output.__doc__)
+    http: Http = Field(default=Http(), description=Http.__doc__)
     log: Log = Field(default=Log(), description=Log.__doc__)

@@ -112,6 +112,11 @@ def allowed(field: FieldInfo) -> str:
     return f"a text{word}"
 
 
+def is_secret(field: FieldInfo) -> bool:
+    """Return whether nobody may see the value."""
+    return isinstance(field.json_schema_extra, dict) and bool(field.json_schema_extra.get("secret"))
+
+
 def _limits(field: FieldInfo, *names: str) -> Iterator[object]:
     return (getattr(limit, name) for name in names for limit in field.metadata if hasattr(limit, name))
 
@@ -204,4 +209,5 @@ def _explain(detail: ErrorDetails, given: Mapping[str, _Given]) -> str:
     where = f"{given[key].origin}: {key}"
     if detail["type"] == "value_error":
         return f"{where}: {detail['ctx']['error']}"
-    return f"{where}: expected {allowed(KEYS[key])}, got {shown(detail['input'])}"
+    came = "another" if is_secret(KEYS[key]) else shown(detail["input"])
+    return f"{where}: expected {allowed(KEYS[key])}, got {came}"

@@ -265,4 +265,44 @@ def _mutated(content: bytes, rng: random.Random) -> bytes:
 
 
 def test_the_reference_is_valid_as_it_is() -> None:
-    assert tomllib.loads(reference()) == {"paint": {}, "input": {}, "output": {}, "log": {}}
+    assert tomllib.loads(reference()) == {"paint": {}, "input": {}, "output": {}, "http": {}, "log": {}}
+
+
+TOKEN = "abcdefgh12345678"  # noqa: S105 - of this test
+
+
+def http(**settings: object) -> Config:
+    return load(None, {}, {f"http.{key}": value for key, value in settings.items()}).config
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:8016", "127.1.2.3:0", "[::1]:8016", "localhost:80", "off"])
+def test_the_page_needs_nothing_more_on_this_machine(address: str) -> None:
+    assert http(listen=address).http.listen == address
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:8016", "192.168.1.5:8016", "[::]:8016", "[2001:db8::1]:80"])
+def test_the_page_is_shown_to_other_machines_only_with_a_token_and_over_tls(address: str) -> None:
+    for given, missing in (
+        ({}, "http.token; http.tls_cert"),
+        ({"token": TOKEN}, "http.tls_cert"),
+        ({"behind_proxy": True}, "http.token"),
+        ({"token": TOKEN, "tls_cert": "c.pem"}, "http.tls_cert and http.tls_key"),
+    ):
+        with pytest.raises(ConfigError, match="can be reached from other machines") as caught:
+            http(listen=address, **given)
+        assert missing in str(caught.value)
+    assert http(listen=address, token=TOKEN, behind_proxy=True).http.listen == address
+    assert http(listen=address, token=TOKEN, tls_cert="c.pem", tls_key="k.pem").http.listen == address
+
+
+@pytest.mark.parametrize("address", ["8016", "camera.lan:80", "127.0.0.1", "127.0.0.1:65536", "999.1.1.1:80", "::1:80"])
+def test_the_page_is_bound_to_an_ip_address_and_a_port(address: str) -> None:
+    with pytest.raises(ConfigError, match=r"http\.listen: expected an IP address and a port"):
+        http(listen=address)
+
+
+@pytest.mark.parametrize("token", ["short-secret", 12345678901234567890, "geheim geheim geheim", "ünverschlüsselt!"])
+def test_a_token_that_is_refused_is_not_shown(token: object) -> None:
+    with pytest.raises(ConfigError) as caught:
+        http(token=token)
+    assert str(token) not in str(caught.value)
