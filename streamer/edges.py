@@ -6,6 +6,7 @@ from protocols.url import UrlError, parse_sink, redact, sink_from, source_from
 from protocols.wire import Limits
 from streamer.config import Config, ConfigError
 from streamer.exits import Exit, FatalError
+from streamer.listening import check_certificate, listen
 
 
 def make_source(config: Config) -> Source:
@@ -47,9 +48,12 @@ def try_addresses(config: Config) -> None:
     """Bind what will be bound, and let go of it again: loading torch first would keep everybody waiting for bad news.
 
     Raises:
-        ConfigError: as `make_sinks`.
+        ConfigError: as `make_sinks`, or the page's certificate cannot be used.
         FatalError: another program has an address; exit code 78.
     """
+    check_certificate(config.http)
+    if page := listen(config.http):
+        page.close()
     for (name, sink), url in zip(make_sinks(config).items(), config.sinks, strict=True):
         if not parse_sink(url).bind:
             continue

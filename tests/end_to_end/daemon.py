@@ -21,6 +21,8 @@ from tests.tiny import tiny_weights
 
 PATIENCE_S = 30.0
 STOP_S = 5.0
+QUIET = ("--log-format", "json", "--listen", "off")
+"""For tests: a log to read, and no page, as many daemons run at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Kit:
         paint = {"iterations": iterations, "fps": fps, "size": size, "device": "cpu"}
         files = {"weights": self.folder / "tiny.safetensors", "style": self.folder / "style.png"}
         options = [text for key, value in (paint | files).items() for text in (f"--{key}", str(value))]
-        return [sys.executable, "-m", "streamer", "run", *arguments, *options, "--log-format", "json"]
+        return [sys.executable, "-m", "streamer", "run", *arguments, *options, *QUIET]
 
     @property
     def environment(self) -> dict[str, str]:

@@ -19,7 +19,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests import clips
-from tests.end_to_end.daemon import Kit, deepmovie, usual_environment
+from tests.end_to_end.daemon import QUIET, Kit, deepmovie, usual_environment
 from tests.end_to_end.figures import figure, percentile
 from tests.end_to_end.viewer import Seen, in_order, unexplained_gaps, viewer
 from tests.protocols.listener import wait_until
@@ -74,7 +74,7 @@ def test_a_film_from_an_rtsp_server_is_painted_for_a_stock_hub(kit: Kit) -> None
 def test_a_minute_of_film_is_painted_by_the_real_network(kit: Kit) -> None:
     address = f"tcp://127.0.0.1:{free_port()}"
     with RtspServer(clip=clips.path("bikes"), size=(640, 272)) as server, viewer(address) as eyes:
-        command = [sys.executable, "-m", "streamer", "run", server.url("clip"), address, "--log-format", "json"]
+        command = [sys.executable, "-m", "streamer", "run", server.url("clip"), address, *QUIET]
         with deepmovie(command, usual_environment()) as daemon:
             (first,) = eyes.await_frames()
             for second in range(1, round(FULL_S) + 1):

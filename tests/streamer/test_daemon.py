@@ -28,7 +28,7 @@ from protocols.errors import SinkError, SourceError
 from protocols.frame import Frame, Rejected
 from streamer import pipeline
 from streamer.assemble import Parts
-from streamer.config import Config, ConfigError, Output, Paint
+from streamer.config import Config, ConfigError, Http, Output, Paint
 from streamer.daemon import Daemon
 from streamer.ledger import Account
 from streamer.mailbox import Mailbox
@@ -36,6 +36,7 @@ from streamer.notify import Notifier
 from tests.endpoints import Item, RecordingSink, ScriptedSource, frame
 from tests.tiny import tiny_weights
 
+NO_PAGE = Http(listen="off")
 FILM = [frame(number) for number in range(12)]
 
 
@@ -58,7 +59,7 @@ class Brush:
 
 def settings(**output: float) -> Config:
     """Return settings for a fast stream."""
-    return Config(paint=Paint(fps=200, iterations=2), output=Output(**output))
+    return Config(paint=Paint(fps=200, iterations=2), output=Output(**output), http=NO_PAGE)
 
 
 def daemon(
@@ -251,7 +252,7 @@ def test_an_address_in_use_stops_the_start_before_the_source_is_opened() -> None
 
 def test_once_a_source_that_cannot_be_opened_is_exit_69() -> None:
     source = ScriptedSource([SourceError("no route", reason="refused")], [frame(0)])
-    assert daemon(source, RecordingSink(), config=Config(once=True)).run() == 69
+    assert daemon(source, RecordingSink(), config=Config(once=True, http=NO_PAGE)).run() == 69
     assert source.openings == 1
 
 
@@ -354,7 +355,7 @@ import sys, threading
 import torch
 from streamer import daemon
 from streamer.assemble import Parts
-from streamer.config import Config, Output
+from streamer.config import Config, Http, Output
 from tests.endpoints import RecordingSink, ScriptedSource, frame
 
 class Brush:
@@ -366,7 +367,7 @@ class Brush:
 
 parts = Parts(ScriptedSource([frame(0)]), {"out": RecordingSink()}, Brush(), torch.device("cpu"), 64)
 daemon._assemble = lambda config: parts
-sys.exit(daemon.run(Config(output=Output(drain_timeout_s=float(sys.argv[1])))))
+sys.exit(daemon.run(Config(output=Output(drain_timeout_s=float(sys.argv[1])), http=Http(listen="off"))))
 """
 
 
@@ -404,7 +405,7 @@ def deepmovie(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     weights = tiny_weights(tmp_path / "tiny.safetensors")
     command = [
         *(sys.executable, "-m", "streamer", "run", "test:#size=64x48", "null:", "--log-format", "json"),
-        *("--weights", str(weights), "--size", "64", "--style", "starry"),
+        *("--weights", str(weights), "--size", "64", "--style", "starry", "--listen", "off"),
     ]
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment) as process:
