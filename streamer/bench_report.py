@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from streamer.bench_quality import Verdict, summary
 from streamer.config import Paint
 
 WORTH_WATCHING = 2
@@ -64,7 +65,7 @@ class Findings:
     live: Mapping[str, object]
     memory_mib: Mapping[str, object]
     suggested: Advice
-    quality: Sequence[Mapping[str, object]] = ()
+    quality: Sequence[Verdict] = ()
     remarks: Sequence[str] = field(default_factory=tuple)
 
 
@@ -113,7 +114,7 @@ def as_tables(findings: Findings) -> RenderableType:
     )
     parts: list[RenderableType] = [Text(head), _iteration_table(findings), _size_table(findings.sizes)]
     parts += [_stage_table(findings), _rate_table(findings)]
-    parts += [_quality_table(findings.quality)] if findings.quality else []
+    parts += [summary(findings.quality)] if findings.quality else []
     parts += [Text(f"note: {remark}", style="yellow") for remark in findings.remarks]
     parts += [Text(f"suggested: {findings.suggested.command}", style="bold")]
     return Group(*parts)
@@ -168,18 +169,6 @@ def _rate_table(findings: Findings) -> Table:
         str(live["fps"]),
         style="bold",
     )
-    return table
-
-
-def _quality_table(rows: Sequence[Mapping[str, object]]) -> Table:
-    table = _table("quality by iterations", "iterations", "energy gap", "temporal RMSE", "s / frame")
-    for row in rows:
-        table.add_row(
-            str(row["iterations"]),
-            f"{row['gap']:.1%}",
-            f"{row['temporal_rmse']:.4f}",
-            f"{row['seconds_per_frame']:.2f}",
-        )
     return table
 
 

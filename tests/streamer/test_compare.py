@@ -6,8 +6,9 @@ from pathlib import Path
 import cv2
 import pytest
 
-from streamer.compare import Clip, Effort, compare
+from streamer.compare import Effort, compare
 from streamer.config import ConfigError, Paint
+from streamer.quality import Clip
 from tests.clips import path
 from tests.tiny import tiny_weights
 
@@ -29,9 +30,9 @@ def test_two_iterations_a_frame_are_near_the_style_and_steady_on_a_real_clip(
     effort = Effort(live=[2], independent=30, independent_frames=2, reference=100)
     assert compare(clip, Paint(device="cpu"), effort, out=None, as_json=True) == 0
     rows = figures(capsys)
-    assert 0 < rows["live"]["gap"] < 0.10
-    assert rows["live"]["temporal_rmse"] < 0.03
-    assert rows["live"]["temporal_rmse"] < rows["independent"]["temporal_rmse"] / 4
+    assert 0 < rows["carried"]["gap"] < 0.10
+    assert rows["carried"]["temporal_rmse"] < 0.03
+    assert rows["carried"]["temporal_rmse"] < rows["independent"]["temporal_rmse"] / 4
 
 
 def test_the_pictures_show_the_source_and_each_method_below_each_other(
@@ -44,7 +45,7 @@ def test_the_pictures_show_the_source_and_each_method_below_each_other(
     assert written is not None
     assert written.shape == (4 * 36, 2 * 64, 3)
     table = capsys.readouterr().out
-    assert table.count("live") == 2
+    assert table.count("carried") == 2
     assert "independent" in table
 
 
