@@ -13,6 +13,7 @@ from streamer.allocator import keep_memory
 from streamer.arguments import Parser, add_settings, count, natural, picture_size, positive, settings_in
 from streamer.config import ConfigError, Paint
 from streamer.redaction import register_secret, register_url, text
+from streamer.service_commands import install_service, uninstall_service
 from streamer.settings import Loaded, load, nearest
 
 
@@ -277,7 +278,7 @@ def _load(parser: Parser, found: Namespace) -> Loaded:
 
 
 def _overview() -> str:
-    commands = "\n".join(f"  {name:<9}{command.summary}" for name, command in COMMANDS.items())
+    commands = "\n".join(f"  {name:<18}{command.summary}" for name, command in COMMANDS.items())
     return (
         "usage: deepmovie COMMAND ...\n\n"
         "Paints live video in the style of any painting, frame after frame.\n\n"
@@ -303,5 +304,7 @@ COMMANDS = {
     "bench": Command("measure what this machine does", _bench),
     "doctor": Command("look for what would keep deepmovie from working", _doctor),
     "check": Command("check the settings and show where each comes from", _check),
+    "install-service": Command("install it as a service of systemd", install_service),
+    "uninstall-service": Command("remove such a service", uninstall_service),
     "version": Command("print the version", _version),
 }
