@@ -38,5 +38,5 @@ class SinkError(TransportError):
 class WireError(TransportError):
     """A message does not hold a frame.
 
-    Reasons: ``parts``, ``header``, ``version``, ``shape``, ``dtype``, ``pixels``, ``length``, ``decode``.
+    Reasons: ``parts``, ``header``, ``version``, ``shape``, ``dtype``, ``pixels``, ``length``, ``decode``, ``goodbye``.
     """

@@ -33,17 +33,17 @@ def write_header(header: dict[str, Any]) -> bytes:
     try:
         read_facts(header)
         encoded = json.dumps(header, allow_nan=False).encode()
-        read_header(encoded)
+        read_name(read_header(encoded))
     except WireError as error:
         raise ValueError(f"a frame that cannot be sent: {error}") from error
     return encoded
 
 
 def read_header(part: bytes | memoryview) -> dict[str, Any]:
-    """Return the header with a checked ``msg``; nothing else in it is checked.
+    """Return the header; nothing in it is checked.
 
     Raises:
-        WireError: not a short JSON object with a name.
+        WireError: not a short JSON object.
     """
     size_bytes = memoryview(part).nbytes
     if size_bytes > MAX_BYTES:
@@ -54,10 +54,19 @@ def read_header(part: bytes | memoryview) -> dict[str, Any]:
         raise WireError(f"the header is not JSON: {short(str(error))}", reason="header") from error
     if not isinstance(header, dict):
         refuse(f"the header must be a JSON object, got {short(header)}")
+    return header
+
+
+def read_name(header: dict[str, Any]) -> str:
+    """Return the stream's name.
+
+    Raises:
+        WireError: there is none.
+    """
     name = header.get("msg")
     if not isinstance(name, str) or not name.isprintable():
         refuse(f'"msg" must be printable text, got {short(name)}')
-    return header
+    return name
 
 
 def read_facts(header: dict[str, Any]) -> dict[str, Any]:

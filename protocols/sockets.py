@@ -3,7 +3,8 @@
 import errno
 import socket as sockets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from threading import Event
 
 import zmq
@@ -14,7 +15,27 @@ HIGH_WATER_MARK = 2
 _PARTS_KEPT = 3  # enough to see that there are too many
 _REPLY_LINGER_MS = 200
 _UNREAD_MAX = 100
-_TYPES = {"sub": zmq.SUB, "pull": zmq.PULL, "rep": zmq.REP, "pub": zmq.PUB, "push": zmq.PUSH}
+_TYPES = {
+    "sub": zmq.SUB,
+    "pull": zmq.PULL,
+    "rep": zmq.REP,
+    "pair": zmq.PAIR,
+    "pub": zmq.XPUB,  # a PUB socket that shows what its peers subscribe to
+    "push": zmq.PUSH,
+    "req": zmq.REQ,
+}
+UNKNOWN = -1
+_ANSWERED = (zmq.REP, zmq.PAIR)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message as it came."""
+
+    parts: list[memoryview]
+    """The first few of them."""
+    connection: int
+    """Descriptor of the connection it came through, or ``UNKNOWN``."""
 
 
 def make_socket(context: zmq.Context[zmq.Socket[bytes]], pattern: str, address: str) -> zmq.Socket[bytes]:
@@ -66,29 +87,57 @@ def _ipc_in_use(address: str) -> bool:
     return True
 
 
-def receive_parts(socket: zmq.Socket[bytes], stop: Event) -> list[memoryview] | None:
-    """Return the first parts of the next message and let go of the rest, or None if stopped within it.
+def receive(socket: zmq.Socket[bytes], stop: Event) -> Delivery | None:
+    """Return the next message without its later parts, or None if stopped within it.
 
-    REP answers here, so that a sender never waits for what we do with its frame.
+    REP and PAIR answer here, so that a sender never waits for what we do with its frame.
     """
     parts: list[memoryview] = []
+    first = part = socket.recv(copy=False)
     while True:
-        part = socket.recv(copy=False)
         if len(parts) < _PARTS_KEPT:
             parts.append(part.buffer)
         if not part.more:
             break
         if stop.is_set():
             return None
-    if socket.type == zmq.REP:
-        socket.send(b"OK")
-    return parts
+        part = socket.recv(copy=False)
+    if socket.type in _ANSWERED:
+        with suppress(zmq.Again):  # on PAIR, if the sender is gone or reads no answers
+            socket.send(b"OK", zmq.NOBLOCK)
+    return Delivery(parts, _connection(first))
+
+
+def _connection(part: zmq.Frame) -> int:
+    try:
+        return int(part.get(zmq.SRCFD))
+    except zmq.ZMQError:  # its peer speaks the first version of the protocol, or something else altogether
+        return UNKNOWN
 
 
 def answer_the_rest(socket: zmq.Socket[bytes]) -> None:
     """Free the senders whose request nobody will look at: a stock imageZMQ sender waits for its answer for ever."""
+    if socket.type not in _ANSWERED:
+        return
     socket.linger = _REPLY_LINGER_MS
     unread = 0
     while socket.poll(0) and unread < _UNREAD_MAX:
-        receive_parts(socket, Event())
+        receive(socket, Event())
         unread += 1
+
+
+def count_topics(socket: zmq.Socket[bytes], topics: int, *, at_most: int) -> int:
+    """Return how many topics the peers of a PUB socket subscribe to; stops at one more than ``at_most``.
+
+    Args:
+        socket: its news are read.
+        topics: how many there were before.
+        at_most: reading so much news is too much, too, whatever it is: what is not read stays in memory.
+    """
+    for _ in range(at_most):
+        try:
+            news = socket.recv(zmq.NOBLOCK)
+        except zmq.Again:
+            return topics
+        topics += {b"\1": 1, b"\0": -1}.get(news[:1], 0)
+    return at_most + 1

@@ -9,6 +9,8 @@ A message is two parts, a superset of imageZMQ's: a JSON header of at most 1 KiB
 ``"v": 1`` goes on with ``seq``, ``epoch``, ``pts``, ``captured_at``, ``published_at``, ``age_ms``, ``dropped`` and
 ``stale``; a painted frame adds ``iterations``, ``cut`` and ``temporal_error``. Other keys are ignored.
 
+VidGear's NetGear puts another header before the same pictures; see ``protocols.netgear``.
+
 ``dropped`` counts within the epoch: where ``seq`` has a gap wider than the growth of ``dropped``, frames were lost
 between the sender and the reader.
 """
@@ -25,11 +27,12 @@ from numpy.typing import NDArray
 
 from protocols.errors import WireError
 from protocols.frame import Frame, Painting
-from protocols.header import VERSION, read_facts, read_header, refuse, short, write_header
+from protocols.header import VERSION, read_facts, read_header, read_name, refuse, short, write_header
 from protocols.jpeg import decode_jpeg, encode_jpeg, jpeg_size
+from protocols.netgear import is_goodbye, is_netgear, netgear_layout, write_netgear
 
 Part = bytes | memoryview
-Format = Literal["raw", "jpeg"]
+Format = Literal["raw", "jpeg", "netgear", "netgear-jpeg"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ def encode(
     name: str,
     format: Format = "raw",  # noqa: A002 - the word of the URL option and of the header
     quality: int = 90,
+    pattern: str = "pub",
     published_at: float | None = None,
     age_ms: float | None = None,
 ) -> list[Part]:
@@ -75,8 +79,9 @@ def encode(
     Args:
         frame: the picture and its facts.
         name: of the stream.
-        format: raw BGR or JPEG.
+        format: raw BGR or JPEG, with our header or with NetGear's.
         quality: of the JPEG, 1 to 100.
+        pattern: of the socket, which NetGear's header names.
         published_at: wall clock, seconds; now unless given.
         age_ms: milliseconds since the frame was received; measured unless given.
 
@@ -84,7 +89,8 @@ def encode(
         ValueError: a fact that no header can carry, such as NaN.
     """
     payload: Part
-    if format == "jpeg":
+    is_jpeg = format in ("jpeg", "netgear-jpeg")
+    if is_jpeg:
         layout: dict[str, Any] = {"format": "jpeg"}
         payload = encode_jpeg(frame.image, quality=quality)
     else:
@@ -99,6 +105,8 @@ def encode(
         header["iterations"] = frame.painting.iterations
         header["cut"] = frame.painting.cut
         header["temporal_error"] = frame.painting.temporal_error
+    if format in ("netgear", "netgear-jpeg"):
+        return [write_netgear(header, pattern=pattern), payload]
     return [write_header(header), payload]
 
 
@@ -113,11 +121,16 @@ def decode(parts: Sequence[Part], *, limits: Limits, received_at: float) -> Mess
     Raises:
         WireError: it holds no frame; whatever the bytes are, nothing else is raised.
     """
+    if len(parts) == 1 and is_goodbye(parts[0]):
+        raise WireError("the NetGear sender says that it ends", reason="goodbye")
     if len(parts) != 2:
         raise WireError(f"a message has two parts, got {len(parts)}", reason="parts")
     header = read_header(parts[0])
-    facts = read_facts(header)
-    image = _read_picture(header, memoryview(parts[1]), limits)
+    if is_netgear(header):
+        name, layout, facts = "", netgear_layout(header), dict[str, Any]()
+    else:
+        name, layout, facts = read_name(header), header, read_facts(header)
+    image = _read_picture(layout, memoryview(parts[1]), limits)
     frame = Frame(
         image=image,
         sequence=facts.get("seq", 0),
@@ -129,7 +142,7 @@ def decode(parts: Sequence[Part], *, limits: Limits, received_at: float) -> Mess
         stale=facts.get("stale", False),
         painting=_read_painting(facts),
     )
-    return Message(frame, header["msg"], "seq" in facts, facts.get("published_at"), facts.get("age_ms"))
+    return Message(frame, name, "seq" in facts, facts.get("published_at"), facts.get("age_ms"))
 
 
 def _read_painting(facts: dict[str, Any]) -> Painting | None:

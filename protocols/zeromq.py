@@ -1,31 +1,36 @@
-"""Frames over ZeroMQ: a source (SUB, PULL, REP) and a sink (PUB, PUSH).
+"""Frames over ZeroMQ: a source (SUB, PULL, REP, PAIR) and a sink (PUB, PUSH, REQ, PAIR).
 
-Both ends hold at most a few frames and never wait for a peer for long, so that the newest frame wins. A context belongs
-to one open end and goes with it: nothing stays behind when a source is reopened a thousand times.
+Both ends hold at most a few frames and never wait for a peer for long, so that the newest frame wins.
 """
 
 import dataclasses
 import itertools
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from threading import Event
 from typing import Literal
 
 import zmq
 
+from protocols.curve import Curve
 from protocols.errors import SinkError, SourceError, WireError
 from protocols.frame import Frame, Rejected
 from protocols.header import MAX_BYTES as HEADER_MAX_BYTES
 from protocols.header import write_header
-from protocols.sockets import answer_the_rest, attach, failing_as, make_socket, receive_parts
+from protocols.link import Link
+from protocols.notices import Notices
+from protocols.ownership import Ownership
+from protocols.sockets import Delivery, count_topics, failing_as, receive
 from protocols.wire import Format, Limits, Message, decode, encode, topics
 
-Pattern = Literal["sub", "pull", "rep"]
-SinkPattern = Literal["pub", "push"]
+Pattern = Literal["sub", "pull", "rep", "pair"]
+SinkPattern = Literal["pub", "push", "req", "pair"]
 
 TOPIC_MAX_BYTES = 40
 """A subscription to more would be larger than the 64 bytes our own PUB socket takes from a peer."""
+MAX_TOPICS = 1000
+"""What all peers together may subscribe to. A viewer needs one topic or two; each costs libzmq up to 2 KiB."""
 
 _POLL_MS = 100
 _SEND_TIMEOUT_MS = 500
@@ -34,9 +39,9 @@ _SEND_TIMEOUT_MS = 500
 class ZmqSource:
     """Frames from a ZeroMQ socket, each message in its order.
 
-    A message without a frame is yielded as ``Rejected``. REP answers every request at once with ``OK``, which is what a
-    stock imageZMQ sender waits for. Frames of senders that do not count are counted here, a new epoch for each call of
-    ``frames``.
+    A message without a frame is yielded as ``Rejected``. REP and PAIR answer every message at once with ``OK``, which
+    is what a stock sender waits for (imageZMQ's, NetGear's). Frames of senders that do not count are counted here, a
+    new epoch for each call of ``frames``. Of several senders at a bound socket one is heard (see ``Ownership``).
 
     Args:
         address: ``tcp://host:port`` or ``ipc://path``.
@@ -45,6 +50,8 @@ class ZmqSource:
         limits: what a message may cost.
         stall_timeout_s: no frame for so long is an error.
         topic: name of the stream to subscribe to; empty takes all. SUB only.
+        curve: how senders prove who they are; None: they need not.
+        notices: count what peers do.
     """
 
     live = True
@@ -58,6 +65,8 @@ class ZmqSource:
         limits: Limits | None = None,
         stall_timeout_s: float = 3.0,
         topic: str = "",
+        curve: Curve | None = None,
+        notices: Notices | None = None,
     ) -> None:
         if topic and pattern != "sub":
             raise ValueError(f"only sub has topics, got {pattern}")
@@ -69,6 +78,8 @@ class ZmqSource:
         self.limits = limits or Limits()
         self.stall_timeout_s = stall_timeout_s
         self.topic = topic
+        self.curve = curve
+        self.notices = notices or Notices()
         self.endpoint = ""
         """Where the socket is bound or connected while frames are iterated; names the port chosen for port 0."""
 
@@ -78,42 +89,58 @@ class ZmqSource:
         Raises:
             SourceError: ``in_use``, ``stalled`` or ``failed``.
         """
-        counter = _Counter()
-        with failing_as(SourceError, self.address), self._open() as socket:
-            deadline = time.monotonic() + self.stall_timeout_s
-            while not stop.is_set():
-                if socket.poll(_POLL_MS):
-                    parts = receive_parts(socket, stop)
-                    if parts is None:
-                        return
-                    item = self._decode(parts, counter)
-                    yield item
-                    if isinstance(item, Frame):
-                        deadline = time.monotonic() + self.stall_timeout_s
-                if time.monotonic() > deadline:
-                    message = f"no frame from {self.endpoint} for {self.stall_timeout_s:g} s"
-                    raise SourceError(message, reason="stalled")
-
-    @contextmanager
-    def _open(self) -> Iterator[zmq.Socket[bytes]]:
-        with zmq.Context() as context, closing(make_socket(context, self.pattern, self.address)) as socket:
-            socket.maxmsgsize = self.limits.max_message_bytes
-            if self.pattern == "sub":
-                for topic in topics(self.topic) if self.topic else (b"",):
-                    socket.subscribe(topic)
-            self.endpoint = attach(socket, self.address, bind=self.bind)
-            try:
-                yield socket
-            finally:
-                self.endpoint = ""
-                if self.pattern == "rep":
-                    answer_the_rest(socket)
-
-    def _decode(self, parts: list[memoryview], counter: "_Counter") -> Frame | Rejected:
+        owner = Ownership()
         try:
-            message = decode(parts, limits=self.limits, received_at=time.monotonic())
+            with failing_as(SourceError, self.address), closing(self._open(owner)) as link:
+                self.endpoint = link.endpoint
+                yield from self._read(link, owner, stop)
+        finally:
+            self.endpoint = ""
+
+    def _open(self, owner: Ownership) -> Link:
+        return Link(
+            self.address,
+            pattern=self.pattern,
+            bind=self.bind,
+            curve=self.curve,
+            notices=self.notices,
+            prepare=self._prepare,
+            on_left=owner.leave,
+        )
+
+    def _prepare(self, socket: zmq.Socket[bytes]) -> None:
+        socket.maxmsgsize = self.limits.max_message_bytes
+        if self.pattern == "sub":
+            for topic in topics(self.topic) if self.topic else (b"",):
+                socket.subscribe(topic)
+
+    def _read(self, link: Link, owner: Ownership, stop: Event) -> Iterator[Frame | Rejected]:
+        counter = _Counter()
+        deadline = time.monotonic() + self.stall_timeout_s
+        while not stop.is_set():
+            came = link.socket.poll(_POLL_MS)
+            if link.keep():
+                owner.vacate()
+            elif came:
+                delivery = receive(link.socket, stop)
+                if delivery is None:
+                    return
+                item = self._decode(delivery, counter, owner)
+                yield item
+                if isinstance(item, Frame):
+                    deadline = time.monotonic() + self.stall_timeout_s
+            if time.monotonic() > deadline:
+                message = f"no frame from {self.endpoint} for {self.stall_timeout_s:g} s"
+                raise SourceError(message, reason="stalled")
+
+    def _decode(self, delivery: Delivery, counter: "_Counter", owner: Ownership) -> Frame | Rejected:
+        try:
+            message = decode(delivery.parts, limits=self.limits, received_at=time.monotonic())
         except WireError as error:
             return Rejected(error.reason, str(error))
+        if self.bind and not owner.takes(delivery.connection):
+            self.notices.add("source_conflict", f"{self.endpoint}: another sender is heard here")
+            return Rejected("conflict", f"the frames of another sender are taken at {self.endpoint}")
         return message.frame if message.had_sequence else counter.number(message)
 
 
@@ -121,16 +148,18 @@ class ZmqSink:
     """Frames to a ZeroMQ socket.
 
     PUB never waits: a subscriber that does not keep up misses frames. PUSH waits half a second for a peer that takes
-    the frame.
+    the frame, REQ and PAIR for the answer of one.
 
     Args:
         address: ``tcp://host:port`` or ``ipc://path``.
         pattern: of the socket.
         bind: listen at the address; otherwise connect to it.
         name: of the stream, which a SUB socket can subscribe to.
-        format: raw BGR or JPEG.
+        format: raw BGR or JPEG, with our header or with NetGear's.
         quality: of the JPEG, 1 to 100.
         linger_s: how long ``close`` waits for the last frames to leave.
+        curve: how viewers prove who they are; None: they need not.
+        notices: count what peers do.
     """
 
     def __init__(
@@ -143,6 +172,8 @@ class ZmqSink:
         format: Format = "raw",  # noqa: A002 - the word of the URL option and of the header
         quality: int = 90,
         linger_s: float = 2.0,
+        curve: Curve | None = None,
+        notices: Notices | None = None,
     ) -> None:
         if len(write_header({"msg": name})) > HEADER_MAX_BYTES // 2:
             raise ValueError(f"a name may have about {HEADER_MAX_BYTES // 2 - 10} letters, got {name!r}")
@@ -153,10 +184,15 @@ class ZmqSink:
         self.format: Format = format
         self.quality = quality
         self.linger_s = linger_s
-        self.endpoint = ""
-        """Where the socket is bound or connected while open; names the port chosen for port 0."""
-        self._context: zmq.Context[zmq.Socket[bytes]] | None = None
-        self._socket: zmq.Socket[bytes] | None = None
+        self.curve = curve
+        self.notices = notices or Notices()
+        self._link: Link | None = None
+        self._topics = 0
+
+    @property
+    def endpoint(self) -> str:
+        """Where the socket is bound or connected; names the port chosen for port 0. Empty when not open."""
+        return self._link.endpoint if self._link else ""
 
     def open(self) -> None:
         """Bind or connect.
@@ -165,16 +201,15 @@ class ZmqSink:
             SinkError: ``in_use`` or ``failed``.
         """
         self.close()
-        try:
-            with failing_as(SinkError, self.address):
-                self._context = zmq.Context()
-                self._socket = make_socket(self._context, self.pattern, self.address)
-                self._socket.maxmsgsize = 64  # a peer has nothing to say but what it subscribes to
-                self._socket.sndtimeo = _SEND_TIMEOUT_MS
-                self.endpoint = attach(self._socket, self.address, bind=self.bind)
-        except SinkError:
-            self.close()
-            raise
+        with failing_as(SinkError, self.address):
+            self._link = Link(
+                self.address,
+                pattern=self.pattern,
+                bind=self.bind,
+                curve=self.curve,
+                notices=self.notices,
+                prepare=self._prepare,
+            )
 
     def write(self, frame: Frame) -> None:
         """Hand the frame to the socket, stamped with the time and its age.
@@ -182,23 +217,37 @@ class ZmqSink:
         Raises:
             SinkError: ``stalled`` if no peer takes it; ``failed``.
         """
-        if self._socket is None:
+        if self._link is None:
             raise SinkError(f"{self.address} is not open", reason="failed")
-        parts = encode(frame, name=self.name, format=self.format, quality=self.quality)
-        with failing_as(SinkError, self.endpoint):
+        parts = encode(frame, name=self.name, format=self.format, quality=self.quality, pattern=self.pattern)
+        with failing_as(SinkError, self._link.endpoint):
+            self._keep(self._link)
             try:
-                self._socket.send_multipart(parts, copy=False)
+                self._link.socket.send_multipart(parts, copy=False)
+                if self.pattern in ("req", "pair"):
+                    self._link.socket.recv_multipart()
             except zmq.Again:
-                raise SinkError(f"nobody takes the frames at {self.endpoint}", reason="stalled") from None
+                raise SinkError(f"nobody takes the frames at {self._link.endpoint}", reason="stalled") from None
 
     def close(self) -> None:
         """Wait up to ``linger_s`` for the last frames to leave, then let go."""
-        if self._socket is not None:
-            self._socket.close(linger=round(self.linger_s * 1000))
-        if self._context is not None:
-            self._context.term()
-        self._socket = self._context = None
-        self.endpoint = ""
+        link, self._link = self._link, None
+        if link is not None:
+            link.close(linger_s=self.linger_s)
+
+    def _prepare(self, socket: zmq.Socket[bytes]) -> None:
+        self._topics = 0
+        socket.maxmsgsize = 64  # a peer has nothing to say but what it subscribes to, and that it got a frame
+        socket.sndtimeo = socket.rcvtimeo = _SEND_TIMEOUT_MS
+
+    def _keep(self, link: Link) -> None:
+        """Cut off who may not watch any more, and all peers if they subscribe to too much."""
+        if link.keep() or self.pattern != "pub":
+            return
+        self._topics = count_topics(link.socket, self._topics, at_most=MAX_TOPICS)
+        if self._topics > MAX_TOPICS:
+            self.notices.add("memory_guard", f"{link.endpoint}: more than {MAX_TOPICS} subscriptions")
+            link.reopen()
 
 
 class _Counter:

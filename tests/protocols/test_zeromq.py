@@ -23,7 +23,7 @@ import zmq
 
 from protocols.errors import SinkError, SourceError
 from protocols.frame import Frame, Painting, Rejected
-from protocols.sockets import receive_parts
+from protocols.sockets import receive
 from protocols.wire import Limits, decode, encode
 from protocols.zeromq import ZmqSink, ZmqSource
 from tests.protocols.listener import PATIENCE_S, Listener, wait_until
@@ -208,9 +208,9 @@ def test_of_endless_parts_three_are_kept() -> None:
         receiver.bind(ANYWHERE)
         with peer(zmq.PUSH, receiver.getsockopt_string(zmq.LAST_ENDPOINT)) as sender:
             sender.send_multipart([b"x"] * 10_000)
-            parts = receive_parts(receiver, threading.Event())
-        assert parts is not None
-        assert [bytes(part) for part in parts] == [b"x"] * 3
+            delivery = receive(receiver, threading.Event())
+        assert delivery is not None
+        assert [bytes(part) for part in delivery.parts] == [b"x"] * 3
 
 
 def test_a_message_over_the_limit_costs_only_its_sender() -> None:
