@@ -9,10 +9,11 @@ from protocols.endpoints import Sink, Source
 from protocols.grammar import read_options
 from protocols.options import SOURCE_OPTIONS
 from protocols.url import parse_source
+from streamer.canvas import Follower, Stylizer
 from streamer.config import Config
 from streamer.edges import make_sinks, make_source
 from streamer.engine import choose_device, make_engine
-from streamer.painter import Stylizer
+from streamer.gallery import Gallery
 
 SIZE_ON_CPU, SIZE_ON_CUDA = 256, 640
 
@@ -32,6 +33,10 @@ class Parts:
     """Longer than this the source never waits for a frame, its opening included, unless it hangs."""
     troubles: Mapping[str, str] = field(default_factory=dict)
     """What is wrong from the start, though painting goes on."""
+    gallery: Gallery = field(default_factory=Gallery)
+    """The paintings that may be chosen while frames are painted."""
+    follower: Follower | None = None
+    """Lets the stylizer follow the settings; None: it paints as it does at the start."""
 
 
 def assemble(config: Config) -> Parts:

@@ -16,6 +16,10 @@ LEAST_MARGIN, MOST_MARGIN = 0.01, 0.5
 class Governor(Protocol):
     """Asked once before and once after each frame."""
 
+    def adapt(self, *, fps: float, iterations: int) -> None:
+        """Let this be wanted from now on: most frames per second, and most iterations for each."""
+        ...
+
     def pause_s(self) -> float:
         """Return how long to wait before a frame may be begun, in seconds."""
         ...
@@ -37,6 +41,10 @@ class Unhurried:
     """For files: as many iterations as wanted, however long they take."""
 
     def __init__(self, *, iterations: int) -> None:
+        self._budget = Budget(iterations)
+
+    def adapt(self, *, fps: float, iterations: int) -> None:  # noqa: ARG002 - a file is painted as fast as can be
+        """Change the iterations."""
         self._budget = Budget(iterations)
 
     def pause_s(self) -> float:
@@ -72,6 +80,12 @@ class Punctual:
         self._tick = clock()
         self._deadline = self._tick
         self._overruns: deque[float] = deque(maxlen=EVIDENCE_FRAMES)
+
+    def adapt(self, *, fps: float, iterations: int) -> None:
+        """Change both; the next tick comes as long after the last one as the new rate says."""
+        self._iterations = iterations
+        self._tick += 1 / fps - self._period_s
+        self._period_s = 1 / fps
 
     def pause_s(self) -> float:
         """Return the time to the next tick."""

@@ -1,4 +1,4 @@
-"""The painting thread: frame, tensor, stylizer, frame."""
+"""The painting thread: when a frame is painted, what goes out, and what becomes of each frame."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -7,18 +7,17 @@ from threading import Event
 from typing import Protocol
 
 import structlog
-import torch
-from torch import Tensor
 
 from models.descent import Budget
 from models.stylizer import Stylized
-from protocols.frame import Frame, Painting
+from protocols.frame import Frame
+from streamer.canvas import Canvas, Painted
+from streamer.control import Control
 from streamer.governor import Governor
+from streamer.idle import Hold, Idle
 from streamer.ledger import Place
 from streamer.mailbox import Closed, Mailbox
-from streamer.pixels import to_pixels, to_tensor, working_size
 from streamer.pulse import Pulse
-from streamer.sizing import Sizing
 from streamer.telemetry import Telemetry
 
 HEARTBEAT_S = 1.0
@@ -26,18 +25,6 @@ IDLE_PATIENCE_S = 5.0
 FIRST_STEP_PATIENCE_S = 60.0
 
 log = structlog.get_logger()
-
-
-class Stylizer(Protocol):
-    """What paints: a ``models.stylizer.Stylizer``."""
-
-    def step(self, content: Tensor, budget: Budget) -> Stylized:
-        """Paint the next frame, 1 x 3 x H x W."""
-        ...
-
-    def reset(self) -> None:
-        """Forget the last one."""
-        ...
 
 
 class Outlet(Protocol):
@@ -52,19 +39,30 @@ class Outlet(Protocol):
         ...
 
 
+class Watcher(Protocol):
+    """Who looks on: the page."""
+
+    def show(self, source: Frame, painted: Frame, stylized: Stylized) -> None:
+        """See a picture that was just handed to the sinks; must return at once.
+
+        A picture that goes out again while no new frame comes is shown again, too; ``painted.stale`` says so then, and
+        ``source`` and ``stylized`` belong to the frame that it was made from.
+        """
+        ...
+
+
 class Painter:
     """Paints what is in the inbox until it is closed and empty, then closes the outlets.
 
     Args:
         inbox: frames to paint.
         outlets: each gets every painted frame.
-        stylizer: the picture's memory is in there.
+        canvas: where frames are painted; the picture's memory is in there.
+        control: asked before each frame what to do.
         governor: when to begin, and how much to spend.
         telemetry: counts frames.
-        live: send the last picture again while no new one comes, and forget it after ``resume_window_s``.
-        size: long side of the painted picture in pixels; smaller frames stay as they are. It is reduced for a while
-            when the device runs out of memory.
-        device: where to paint.
+        live: send a picture once a second while no new frame comes, and forget it after ``resume_window_s``.
+        idle: which picture that is.
         resume_window_s: the longest gap between two frames over which the painting goes on.
         stop: what is in flight now is finished, as quickly as can be.
         pulse: shows that the loop moves.
@@ -76,12 +74,12 @@ class Painter:
         *,
         inbox: Mailbox[Frame],
         outlets: Sequence[Outlet],
-        stylizer: Stylizer,
+        canvas: Canvas,
+        control: Control,
         governor: Governor,
         telemetry: Telemetry,
         live: bool,
-        size: int,
-        device: torch.device | str,
+        idle: Idle | None = None,
         resume_window_s: float,
         stop: Event,
         pulse: Pulse | None = None,
@@ -89,21 +87,27 @@ class Painter:
     ) -> None:
         self._inbox = inbox
         self._outlets = outlets
-        self._stylizer = stylizer
+        self._canvas = canvas
+        self._control = control
         self._governor = governor
         self._telemetry = telemetry
         self._live = live
-        self._sizing = Sizing(size, clock=clock)
-        self._device = device
+        self._idle = idle or Hold()
         self._resume_window_s = resume_window_s
         self._stop = stop
         self._clock = clock
+        self._watchers: list[Watcher] = []
+        self._hot, self._paused = control.current, False
         self._published = 0
-        self._last: Frame | None = None
+        self._last: Painted | None = None
         self._sent_at = clock()
         self._received_at: float | None = None
         self._patience_s = FIRST_STEP_PATIENCE_S
         self.pulse = pulse or Pulse()
+
+    def watch(self, watcher: Watcher) -> None:
+        """Show every picture to ``watcher`` from now on; before the start."""
+        self._watchers.append(watcher)
 
     def run(self) -> None:
         """Paint until the inbox is closed and empty."""
@@ -111,7 +115,11 @@ class Painter:
             while True:
                 self._await_tick()
                 frame, waited = self._await_frame()
-                self._work(frame, self._budget(waited=waited))
+                self._heed()
+                if self._paused and self._live:
+                    self._telemetry.frames.drop("paused", Place.WAITING)
+                else:
+                    self._work(frame, self._budget(waited=waited))
         except Closed:
             pass
         finally:
@@ -119,10 +127,24 @@ class Painter:
             for outlet in self._outlets:
                 outlet.close()
 
+    def _heed(self) -> None:
+        """Do from now on as the control says."""
+        orders = self._control.orders()
+        self._hot, self._paused = orders.hot, orders.paused
+        self._governor.adapt(fps=self._hot.fps, iterations=self._hot.iterations)
+        self._telemetry.pause(is_paused=self._paused)
+        if orders.afresh:
+            self._canvas.reset()
+
     def _await_tick(self) -> None:
+        """Wait until a frame may be begun; while painting is paused, a file's frames wait for it to go on."""
+        self._heed()
         while (pause_s := self._governor.pause_s()) > 0 and not self._stop.is_set():
             self._keep_alive()
             self._stop.wait(min(pause_s, self._until_heartbeat_s()))
+        while self._paused and not self._live and not self._stop.is_set():
+            self._keep_alive()
+            self._control.await_resumed(self._until_heartbeat_s())
 
     def _await_frame(self) -> tuple[Frame, bool]:
         """Return the next frame, and whether it had to be waited for.
@@ -133,18 +155,29 @@ class Painter:
         frame, waited = self._inbox.take_within(0), False
         while frame is None:
             self._keep_alive()
-            frame, waited = self._inbox.take_within(self._until_heartbeat_s()), True
+            frame, waited = self._inbox.take_within(0 if self._improve() else self._until_heartbeat_s()), True
         return frame, waited
 
     def _keep_alive(self) -> None:
-        """Send the last picture once more if nothing went out for a second, so that late joiners see one."""
+        """Send a picture if nothing went out for a second, so that late joiners see one."""
         self.pulse.expect(IDLE_PATIENCE_S)
         if self._until_heartbeat_s() > 0:
             return
+        self._heed()
         self._sent_at = self._clock()
         if self._last is not None and self._live and not self._stop.is_set():
-            self._hand(replace(self._last, stale=True))
+            picture = replace(self._last.frame, stale=True)
+            self._hand(self._last, picture if self._paused else self._idle.picture(self._last, self._hot))
             self._telemetry.repeat()
+
+    def _improve(self) -> bool:
+        """Use the time until a frame comes; return whether that was of use."""
+        if self._last is None or not self._live or self._paused or self._stop.is_set():
+            return False
+        self.pulse.expect(self._patience_s)
+        better = self._idle.spend(self._last, self._hot)
+        self._last = better or self._last
+        return better is not None
 
     def _until_heartbeat_s(self) -> float:
         return max(0.0, self._sent_at + HEARTBEAT_S - self._clock())
@@ -159,7 +192,8 @@ class Painter:
         began = self._clock()
         self.pulse.expect(self._patience_s)
         try:
-            painted = self._paint(frame, budget)
+            self._forget_old_picture(frame)
+            painted = self._canvas.paint(frame, budget, self._hot, at_s=frame.pts)
         except BaseException:
             self._telemetry.frames.drop("failed", Place.WORKING)
             raise
@@ -167,62 +201,27 @@ class Painter:
             self._telemetry.frames.drop("nonfinite", Place.WORKING)
             return
         self._publish(painted)
-        self._governor.finish(painted.painting.iterations if painted.painting else 0)
+        self._governor.finish(painted.stylized.iterations)
         # A step may take four times as long as the longest before it, which is slowly forgotten.
         self._patience_s = max(IDLE_PATIENCE_S, 4 * (self._clock() - began), 0.9 * self._patience_s)
-
-    def _paint(self, frame: Frame, budget: Budget) -> Frame | None:
-        """Return the painted frame; None if it is not fit to be seen."""
-        self._forget_old_picture(frame)
-        stylized = self._stylized(frame, budget)
-        self._telemetry.discard(stylized.failures)
-        if not bool(torch.isfinite(stylized.image).all()):
-            log.error("engine_nonfinite", sequence=frame.sequence)
-            self._stylizer.reset()
-            return None
-        return replace(
-            frame,
-            image=to_pixels(stylized.image),
-            dropped=frame.sequence - self._published,
-            painting=Painting(stylized.iterations, stylized.restarted, stylized.temporal_error),
-        )
-
-    def _stylized(self, frame: Frame, budget: Budget) -> Stylized:
-        """Paint at the largest size for which the device has memory.
-
-        Raises:
-            torch.OutOfMemoryError: it has too little even for the smallest.
-        """
-        while True:
-            size = self._sizing.size()
-            try:
-                stylized = self._stylizer.step(to_tensor(frame.image, size=size, device=self._device), budget)
-            except torch.OutOfMemoryError as error:
-                height, width = working_size(*frame.image.shape[:2], size=size)
-                if not self._sizing.step_down(long_side=max(height, width)):
-                    raise
-                reason = str(error).partition("\n")[0]
-            else:
-                self._telemetry.trouble("memory", "size_reduced" if self._sizing.is_reduced else None)
-                return stylized
-            # Here the exception is gone, and with it the tensors that its traceback held.
-            log.warning("engine_oom", width=width, height=height, next_size=self._sizing.size(), error=reason)
-            self._stylizer.reset()
-            torch.cuda.empty_cache()
 
     def _forget_old_picture(self, frame: Frame) -> None:
         last, self._received_at = self._received_at, frame.received_at
         if self._live and last is not None and frame.received_at - last > self._resume_window_s:
             log.info("painting_restarted", gap_s=round(frame.received_at - last, 1))
-            self._stylizer.reset()
+            self._canvas.reset()
 
-    def _publish(self, frame: Frame) -> None:
-        self._hand(frame)
+    def _publish(self, painted: Painted) -> None:
+        frame = replace(painted.frame, dropped=painted.source.sequence - self._published)
+        self._hand(painted, frame)
         self._telemetry.publish(frame)
+        self._control.painted(frame, self._hot)
         self._published += 1
-        self._last, self._sent_at = frame, self._clock()
+        self._last, self._sent_at = painted, self._clock()
 
-    def _hand(self, frame: Frame) -> None:
+    def _hand(self, painted: Painted, frame: Frame) -> None:
         self.pulse.rest()  # a sink that every frame must reach may make us wait
         for outlet in self._outlets:
             outlet.hand(frame)
+        for watcher in self._watchers:
+            watcher.show(painted.source, frame, painted.stylized)

@@ -2,17 +2,23 @@
 
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from threading import Event, Thread
 
 from protocols.frame import Frame
 from streamer.assemble import Parts
-from streamer.config import Config
+from streamer.canvas import Canvas
+from streamer.config import Config, Hot
+from streamer.control import Control
+from streamer.gallery import Gallery
 from streamer.governor import Governor, Punctual, Unhurried
+from streamer.idle import Hold, Idle, Refine
 from streamer.ledger import Place
 from streamer.mailbox import Mailbox
 from streamer.news import Ended, News, Tried
-from streamer.painter import Painter
+from streamer.painter import Painter, Watcher
 from streamer.pulse import Pulse
+from streamer.recordings import Recordings
 from streamer.telemetry import Telemetry
 from streamer.timeline import Timeline
 from streamer.workers import SinkWorker, SourceWorker
@@ -57,15 +63,21 @@ class Pipeline:
             )
             for name, sink in parts.sinks.items()
         ]
+        recordings = Recordings(Path(config.output.recordings).expanduser(), fps=config.paint.fps, live=live)
+        self.gallery = parts.gallery
+        self.control = Control(_hot(config, parts.gallery), parts.gallery, recordings=recordings)
+        canvas = Canvas(
+            parts.stylizer, follower=parts.follower, size=parts.size, device=parts.device, telemetry=self.telemetry
+        )
         self._painter = Painter(
             inbox=self._inbox,
-            outlets=self._sinks,
-            stylizer=parts.stylizer,
+            outlets=[*self._sinks, recordings],
+            canvas=canvas,
+            control=self.control,
             governor=_governor(config, live=live),
             telemetry=self.telemetry,
             live=live,
-            size=parts.size,
-            device=parts.device,
+            idle=_idle(config, canvas),
             resume_window_s=config.input.resume_window_s,
             stop=self._stop,
         )
@@ -90,6 +102,10 @@ class Pipeline:
         """The names of all threads."""
         return set(self.pulses)
 
+    def watch(self, watcher: Watcher) -> None:
+        """Show every picture that goes out to ``watcher``; to be said before ``start``."""
+        self._painter.watch(watcher)
+
     def start_sinks(self) -> set[str]:
         """Open the sinks; return their names: each will tell that it tried, or that it ended."""
         for sink in self._sinks:
@@ -105,6 +121,7 @@ class Pipeline:
         """Take nothing more in, finish what is in flight, end all threads; return the names of those that are stuck."""
         self._stop.set()
         self._inbox.close()
+        self.control.resume()
         deadline = self._clock() + timeout_s
         self._join([SOURCE, PAINTER], deadline)
         for sink in self._sinks:
@@ -139,3 +156,14 @@ def _governor(config: Config, *, live: bool) -> Governor:
     if live:
         return Punctual(fps=config.paint.fps, iterations=config.paint.iterations)
     return Unhurried(iterations=config.paint.iterations)
+
+
+def _hot(config: Config, gallery: Gallery) -> Hot:
+    """Return what people may change, each painting by its name in the gallery."""
+    hot = {name: getattr(config.paint, name) for name in Hot.model_fields}
+    blend = hot["blend"] and gallery.name_of(hot["blend"])
+    return Hot(**{**hot, "style": gallery.name_of(hot["style"]), "blend": blend})
+
+
+def _idle(config: Config, canvas: Canvas) -> Idle:
+    return {"hold": Hold(), "refine": Refine(canvas), "slate": Hold()}[config.output.when_idle]

@@ -21,6 +21,7 @@ class State(StrEnum):
 
     STARTING = "starting"
     RUNNING = "running"
+    PAUSED = "paused"
     DEGRADED = "degraded"
     SOURCE_LOST = "source_lost"
     DRAINING = "draining"
@@ -133,6 +134,7 @@ class Telemetry:
         self._wall = wall
         self._began = clock()
         self._phase = State.STARTING
+        self._is_paused = False
         self._counts = _Counts()
         self._window: deque[_Published] = deque(maxlen=WINDOW_FRAMES)
         self.frames = Ledger(self._lock)
@@ -142,6 +144,11 @@ class Telemetry:
         """The daemon runs, drains, stopped or failed."""
         with self._lock:
             self._phase = phase
+
+    def pause(self, *, is_paused: bool) -> None:
+        """Somebody wants no frames painted, or does again."""
+        with self._lock:
+            self._is_paused = is_paused
 
     def reject(self, reason: str, error: str) -> None:
         """A message came that held no frame."""
@@ -219,6 +226,8 @@ class Telemetry:
             return self._phase
         if "source" in self._counts.troubles:
             return State.SOURCE_LOST
+        if self._is_paused:
+            return State.PAUSED
         if self._counts.troubles:
             return State.DEGRADED
         return State.RUNNING if self.frames.account().done else State.STARTING

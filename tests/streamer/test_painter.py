@@ -14,9 +14,13 @@ from torch import Tensor
 from models.descent import Budget
 from models.stylizer import Stylized
 from protocols.frame import Frame
+from streamer.canvas import Canvas, Stylizer
+from streamer.config import Hot
+from streamer.control import Control
+from streamer.gallery import Gallery
 from streamer.governor import Governor, Punctual, Unhurried
 from streamer.mailbox import Mailbox
-from streamer.painter import Painter, Stylizer
+from streamer.painter import Painter
 from streamer.pixels import to_pixels, to_tensor, working_size
 from streamer.telemetry import Telemetry
 from tests.endpoints import frame, picture
@@ -71,22 +75,28 @@ class Easel:
     """A painter and what it works with."""
 
     def __init__(
-        self, stylizer: Stylizer | None = None, *, live: bool = False, size: int = 256, governor: Governor | None = None
+        self,
+        stylizer: Stylizer | None = None,
+        *,
+        live: bool = False,
+        size: int = 256,
+        governor: Governor | None = None,
+        hot: Hot = Hot(iterations=4, fps=240),  # noqa: B008 - it is frozen
     ) -> None:
         self.stylizer = stylizer or Echo()
         self.stop = Event()
         self.kept = Kept()
         self.telemetry = Telemetry()
         self.inbox: Mailbox[Frame] = Mailbox(1 if live else 100, waits=not live)
+        self.control = Control(hot, Gallery())
         self.painter = Painter(
             inbox=self.inbox,
             outlets=[self.kept],
-            stylizer=self.stylizer,
+            canvas=Canvas(self.stylizer, size=size, device="cpu", telemetry=self.telemetry),
+            control=self.control,
             governor=governor or Unhurried(iterations=4),
             telemetry=self.telemetry,
             live=live,
-            size=size,
-            device="cpu",
             resume_window_s=10,
             stop=self.stop,
         )
@@ -304,7 +314,7 @@ def test_the_real_stylizer_paints_a_moving_scene(tmp_path: Path) -> None:
     )
     scene = to_pixels(random_image(64, 96, seed=1))
     frames = [frame(number, image=np.roll(scene, number, axis=1)) for number in range(4)]
-    painted = Easel(stylizer, governor=Unhurried(iterations=3)).paint(*frames)
+    painted = Easel(stylizer, hot=Hot(iterations=3)).paint(*frames)
     paintings = [each.painting for each in painted if each.painting]
     assert [painting.cut for painting in paintings] == [True, False, False, False]
     assert [painting.iterations for painting in paintings] == [3, 3, 3, 3]

@@ -1,0 +1,145 @@
+"""Where a frame becomes a painted one: pixels to tensor, a step of the stylizer, and back."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import structlog
+import torch
+from torch import Tensor
+
+from models.chroma import with_chroma_of
+from models.descent import Budget
+from models.stylizer import Stylized
+from protocols.frame import Frame, Painting
+from streamer.config import Hot
+from streamer.pixels import to_pixels, to_tensor, working_size
+from streamer.sizing import Sizing
+from streamer.telemetry import Telemetry
+
+log = structlog.get_logger()
+
+
+class Stylizer(Protocol):
+    """What paints: a ``models.stylizer.Stylizer``."""
+
+    def step(self, content: Tensor, budget: Budget) -> Stylized:
+        """Paint the next frame, 1 x 3 x H x W."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the last one."""
+        ...
+
+
+class Follower(Protocol):
+    """What makes the stylizer paint as the settings say: a ``streamer.restyling.Restyler``."""
+
+    def follow(self, hot: Hot, *, at_s: float) -> None:
+        """Let the next frame, which shows the stream's second ``at_s``, be painted so; returns at once."""
+        ...
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the stylizer does not paint quite so yet."""
+        ...
+
+    @property
+    def problem(self) -> str | None:
+        """Why it cannot be painted so; None: it can."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Painted:
+    """One frame and what became of it."""
+
+    source: Frame
+    frame: Frame
+    stylized: Stylized
+
+
+class Canvas:
+    """Paints one frame after the other.
+
+    Args:
+        stylizer: the picture's memory is in there.
+        follower: lets the stylizer follow the settings; None: it stays as it is.
+        size: long side of the painted picture in pixels; smaller frames stay as they are. It is reduced for a while
+            when the device runs out of memory.
+        device: where to paint.
+        telemetry: counts what goes wrong.
+        clock: monotonic, seconds.
+    """
+
+    def __init__(
+        self,
+        stylizer: Stylizer,
+        *,
+        follower: Follower | None = None,
+        size: int,
+        device: torch.device | str,
+        telemetry: Telemetry,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._stylizer = stylizer
+        self._follower = follower
+        self._sizing = Sizing(size, clock=clock)
+        self._device = device
+        self._telemetry = telemetry
+
+    def reset(self) -> None:
+        """Forget everything: the next frame begins a picture of its own."""
+        self._stylizer.reset()
+
+    @property
+    def is_changing(self) -> bool:
+        """Whether the settings are still taking effect: a painting is made ready, or fades in."""
+        return self._follower is not None and self._follower.is_busy
+
+    def paint(self, source: Frame, budget: Budget, hot: Hot, *, at_s: float) -> Painted | None:
+        """Return the painted frame; None if it is not fit to be seen.
+
+        Args:
+            source: the frame.
+            budget: what may be spent on it.
+            hot: how to paint it.
+            at_s: the stream's time, by which paintings fade in.
+
+        Raises:
+            torch.OutOfMemoryError: the device has too little memory even for the smallest size.
+        """
+        if self._follower is not None:
+            self._follower.follow(hot, at_s=at_s)
+            problem = self._follower.problem
+            self._telemetry.trouble("style", problem and "failed", error=problem or "")
+        content, stylized = self._stylized(source, budget)
+        self._telemetry.discard(stylized.failures)
+        if not bool(torch.isfinite(stylized.image).all()):
+            log.error("engine_nonfinite", sequence=source.sequence)
+            self._stylizer.reset()
+            return None
+        image = stylized.image if hot.color == "style" else with_chroma_of(content, stylized.image)
+        painting = Painting(stylized.iterations, stylized.restarted, stylized.temporal_error)
+        return Painted(source, replace(source, image=to_pixels(image), painting=painting), stylized)
+
+    def _stylized(self, source: Frame, budget: Budget) -> tuple[Tensor, Stylized]:
+        """Return content and painting at the largest size for which the device has memory."""
+        while True:
+            size = self._sizing.size()
+            try:
+                content = to_tensor(source.image, size=size, device=self._device)
+                stylized = self._stylizer.step(content, budget)
+            except torch.OutOfMemoryError as error:
+                height, width = working_size(*source.image.shape[:2], size=size)
+                if not self._sizing.step_down(long_side=max(height, width)):
+                    raise
+                reason = str(error).partition("\n")[0]
+            else:
+                self._telemetry.trouble("memory", "size_reduced" if self._sizing.is_reduced else None)
+                return content, stylized
+            # Here the exception is gone, and with it the tensors that its traceback held.
+            log.warning("engine_oom", width=width, height=height, next_size=self._sizing.size(), error=reason)
+            self._stylizer.reset()
+            torch.cuda.empty_cache()

@@ -1,0 +1,64 @@
+"""What goes out while no new frame comes: ``output.when_idle``."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+from models.descent import Budget
+from protocols.frame import Frame
+from streamer.canvas import Canvas, Painted
+from streamer.config import Hot
+
+AT_REST = 0.001
+"""Between two paintings of the same frame, RMSE: a quarter of an 8-bit level."""
+
+
+class Idle(Protocol):
+    """What to do with the time, and what to send once a second."""
+
+    def spend(self, last: Painted, hot: Hot) -> Painted | None:
+        """Return the last picture, improved in a moment's work; None: there is nothing to do."""
+        ...
+
+    def picture(self, last: Painted, hot: Hot) -> Frame:
+        """Return what goes out now."""
+        ...
+
+
+class Hold:
+    """The last picture as it is."""
+
+    def spend(self, last: Painted, hot: Hot) -> Painted | None:  # noqa: ARG002 - nothing is done
+        """Do nothing."""
+        return None
+
+    def picture(self, last: Painted, hot: Hot) -> Frame:  # noqa: ARG002 - nothing depends on the settings
+        """Return the last picture."""
+        return replace(last.frame, stale=True)
+
+
+class Refine(Hold):
+    """The last frame, painted further until the picture rests.
+
+    Args:
+        canvas: where it is painted.
+        clock: monotonic, seconds.
+    """
+
+    def __init__(self, canvas: Canvas, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._canvas = canvas
+        self._clock = clock
+        self._rests: tuple[Frame, Hot] | None = None
+
+    def spend(self, last: Painted, hot: Hot) -> Painted | None:
+        """Paint the frame once more, for no longer than a frame may take; None once that changes nothing."""
+        if self._rests == (last.source, hot) and not self._canvas.is_changing:
+            return None
+        now = self._clock()
+        at_s = last.source.pts + now - last.source.received_at
+        painted = self._canvas.paint(last.source, Budget(hot.iterations, now + 1 / hot.fps), hot, at_s=at_s)
+        error = painted.stylized.temporal_error if painted else 0.0
+        if error is not None and error < AT_REST:
+            self._rests = last.source, hot
+        return painted
