@@ -85,7 +85,8 @@ def status(snapshot: Snapshot) -> str:
     """Return one line for people."""
     troubles = ", ".join(f"{part}: {trouble.reason}" for part, trouble in snapshot.troubles.items())
     iterations = "" if snapshot.iterations is None else f", {snapshot.iterations:.1f} iterations"
-    return f"{snapshot.state.value}{f' ({troubles})' if troubles else ''}: {snapshot.fps:.1f} fps{iterations}"
+    age = "" if snapshot.age.p50 is None else f", {1000 * snapshot.age.p50:.0f} ms old"
+    return f"{snapshot.state.value}{f' ({troubles})' if troubles else ''}: {snapshot.fps:.1f} fps{iterations}{age}"
 
 
 def _sink(account: Account) -> dict[str, object]:

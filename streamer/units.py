@@ -6,8 +6,8 @@ from streamer.places import SYSTEM_PROGRAM, Place
 
 NEEDS_ROOT = {
     "another account": "DynamicUser User RemoveIPC",
-    "a view of the files of its own": "ProtectSystem ProtectHome ProtectProc PrivateTmp PrivateDevices "
-    "ProtectControlGroups ProtectKernelLogs ProtectKernelModules ProtectKernelTunables",
+    "a view of the files of its own": "ProtectSystem ProtectHome PrivateTmp PrivateDevices ProtectProc",
+    "a kernel out of its reach": "ProtectControlGroups ProtectKernelLogs ProtectKernelModules ProtectKernelTunables",
     "accounts and a host name of its own": "PrivateUsers ProtectHostname",
     "rules for devices": "DevicePolicy ProtectClock",
     "privileges to take away": "CapabilityBoundingSet",
@@ -23,7 +23,7 @@ _HEADER = """\
 #
 # Your service manager is not root, and cannot give what these directives ask for; so they are left out:
 {left_out}
-# The program sees what you see, cameras and GPU included. It can still gain no privilege, nor make unusual system calls.
+# The program sees what you see, cameras and GPU included. It still can gain no privilege and make no unusual call.
 
 """
 

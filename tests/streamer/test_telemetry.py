@@ -1,5 +1,6 @@
 """Every frame is accounted for."""
 
+import re
 import threading
 from dataclasses import replace
 
@@ -140,6 +141,12 @@ def test_the_state_tells_what_is_wrong() -> None:
     telemetry.trouble("source", "stalled")
     assert state() is State.SOURCE_LOST
     assert "source: stalled" in status(telemetry.snapshot())
+
+
+def test_the_status_tells_state_rate_iterations_and_age() -> None:
+    telemetry = Telemetry()
+    painted(telemetry, iterations=3, age_s=0.25)
+    assert re.fullmatch(r"starting: \d+\.\d fps, 3\.0 iterations, 2[5-9]\d ms old", status(telemetry.snapshot()))
     telemetry.trouble("source", None)
     telemetry.trouble("out", None)
     assert state() is State.RUNNING
