@@ -30,7 +30,8 @@ class PushSink:
     a connection lasts; a frame of another size begins a new one.
 
     Args:
-        url: ``rtsp``, ``rtsps``, ``rtmp`` or ``rtmps``, with its password.
+        url: ``rtsp``, ``rtsps`` or ``rtmp``, with its password. Not ``rtmps``: there FFmpeg does not check whom it
+            talks to.
         fps: frames per second to expect; only a hint, as frames are sent when they come.
         crf: quality, from 0 (lossless) to 51 (worst).
         bitrate: kbit/s to stay below, if there is a limit.

@@ -36,7 +36,7 @@ KEY_FRAME_EVERY_S = 2.0
 UNSENT_MAX_BYTES = 32 * 1024
 
 _PR_SET_PDEATHSIG = 1
-_FORMATS = {"rtsp": "rtsp", "rtsps": "rtsp", "rtmp": "flv", "rtmps": "flv"}
+_FORMATS = {"rtsp": "rtsp", "rtsps": "rtsp", "rtmp": "flv"}
 _REASONS = {
     errno.ECONNREFUSED: ("refused", "the server refuses the connection"),
     errno.ETIMEDOUT: ("stalled", "the server took nothing for too long"),
@@ -111,9 +111,8 @@ def _pushed(order: Order, pictures: Iterator[NDArray[np.uint8]]) -> Iterator[Non
     options = _encoding(order)
     encoder = working_encoder(shape, fps, options)
     scheme = order.url.partition(":")[0].lower()
-    transport = {"rtsp_transport": "tcp"} if _FORMATS[scheme] == "rtsp" else {}
-    security = {"tls_verify": "1"} if scheme.endswith("s") else {}
-    with closing(av.open(order.url, "w", format=_FORMATS[scheme], options=transport | security)) as container:
+    connecting = {"rtsp_transport": "tcp", "tls_verify": "1"} if _FORMATS[scheme] == "rtsp" else {}
+    with closing(av.open(order.url, "w", format=_FORMATS[scheme], options=connecting)) as container:
         stream = add_stream(container, encoder, shape, fps, options[encoder])
         container.start_encoding()
         guard_connections(order.stall_timeout_s)

@@ -4,6 +4,8 @@
     /test    a live test picture
     /stamp   frames that carry the time at which they were made, as a barcode: see `stamp`
     /clip    a film in real time, looped
+    /push    takes H.264 from whoever pushes it
+    /relay   what is pushed there, as it came
 
 Prints ``READY <port>`` when it listens. Four traps are avoided on purpose: one x264 thread (sliced frames break FFmpeg
 after each key frame), several server threads, media that is not shared (else a quick reconnect gets 503), and
@@ -24,7 +26,10 @@ gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # type: ignore[import-not-found]  # noqa: E402 - versions come first
 
 Feed = Callable[[Any], Callable[[], None]]
-"""Begins to push buffers into an appsrc and returns what ends it."""
+"""Begins to push buffers into an appsrc, or to take them from an appsink, and returns what ends it."""
+
+H264 = "video/x-h264,stream-format=byte-stream,alignment=au"
+PAYLOAD = "rtph264pay name=pay0 pt=96 config-interval=-1"
 
 
 def arguments() -> argparse.Namespace:
@@ -50,23 +55,30 @@ class Server:
         self.raw = f"video/x-raw,format=I420,width={options.width},height={options.height},framerate={options.fps}/1"
         self.rtsp = GstRtspServer.RTSPServer(address="127.0.0.1", service=options.port)
         self.rtsp.get_thread_pool().set_max_threads(8)
-        self.mount("/test", "videotestsrc is-live=1 pattern=smpte")
-        self.mount("/stamp", self.appsrc(), self.stamps)
+        self.relays: list[Any] = []
+        self.mount("/test", self.encoded("videotestsrc is-live=1 pattern=smpte"))
+        self.mount("/stamp", self.encoded(self.appsrc(self.raw)), self.stamps)
         if options.clip:
-            self.mount("/clip", self.appsrc(), self.clip)
+            self.mount("/clip", self.encoded(self.appsrc(self.raw)), self.clip)
+        self.mount("/push", f"rtph264depay name=depay0 ! h264parse ! {H264} ! appsink name=feed sync=0", self.pushed)
+        self.mount("/relay", f"{self.appsrc(H264)} ! h264parse ! {PAYLOAD}", self.relay)
         if options.user:
             self.protect()
 
-    def appsrc(self) -> str:
-        return f"appsrc name=feed is-live=1 do-timestamp=1 format=time caps={self.raw}"
+    def appsrc(self, caps: str) -> str:
+        return f"appsrc name=feed is-live=1 do-timestamp=1 format=time caps={caps}"
 
-    def mount(self, path: str, source: str, feed: Feed | None = None) -> None:
+    def encoded(self, source: str) -> str:
         encoder = (
             f"x264enc threads=1 tune=zerolatency speed-preset=ultrafast bitrate=2000 key-int-max={self.options.fps}"
         )
-        payload = "video/x-h264,profile=baseline ! rtph264pay name=pay0 pt=96 config-interval=-1"
+        return f"{source} ! {self.raw} ! {encoder} ! video/x-h264,profile=baseline ! {PAYLOAD}"
+
+    def mount(self, path: str, pipeline: str, feed: Feed | None = None) -> None:
         factory = GstRtspServer.RTSPMediaFactory()
-        factory.set_launch(f"( {source} ! {self.raw} ! {encoder} ! {payload} )")
+        factory.set_launch(f"( {pipeline} )")
+        if path == "/push":
+            factory.set_transport_mode(GstRtspServer.RTSPTransportMode.RECORD)
         factory.set_shared(False)
         factory.set_latency(0)
         if self.options.user:
@@ -117,6 +129,23 @@ class Server:
         bus.connect("message::eos", lambda *_: film.seek_simple(Gst.Format.TIME, Gst.SeekFlags.FLUSH, 0))
         film.set_state(Gst.State.PLAYING)
         return lambda: film.set_state(Gst.State.NULL) and None
+
+    def pushed(self, appsink: Any) -> Callable[[], None]:
+        def forward(sink: Any) -> Any:
+            pushed = sink.emit("pull-sample").get_buffer()
+            for appsrc in list(self.relays):
+                buffer = pushed.copy()
+                buffer.pts = buffer.dts = Gst.CLOCK_TIME_NONE  # the relay stamps it anew
+                appsrc.emit("push-buffer", buffer)
+            return Gst.FlowReturn.OK
+
+        appsink.set_property("emit-signals", True)  # noqa: FBT003 - their API
+        appsink.connect("new-sample", forward)
+        return lambda: None
+
+    def relay(self, appsrc: Any) -> Callable[[], None]:
+        self.relays.append(appsrc)
+        return lambda: self.relays.remove(appsrc)
 
     def run(self) -> None:
         if not self.rtsp.attach(None):
