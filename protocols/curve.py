@@ -87,14 +87,20 @@ class Keyring:
         self.feeders.replace(feeders)
         self.viewers.replace(viewers)
 
-    def for_server(self, allowed: AllowList) -> Curve:
-        """Return how a bound socket lets in who is ``allowed``."""
-        return Curve(self.own, allowed=allowed)
+    def for_source(self, peer: Path | None = None) -> Curve:
+        """Return how a source knows who feeds it.
 
-    def for_client(self, server_key: Path) -> Curve:
-        """Return how a socket connects to the program whose ``.pub`` file this is.
+        Args:
+            peer: the ``.pub`` file of the one it connects to; None: it binds, and takes those in the list.
 
         Raises:
-            KeyFileError: it cannot be used.
+            KeyFileError: the file cannot be used.
         """
-        return Curve(self.own, server=read_public(server_key))
+        return self._curve(self.feeders, peer)
+
+    def for_sink(self, peer: Path | None = None) -> Curve:
+        """Return how a sink knows who watches; as ``for_source``."""
+        return self._curve(self.viewers, peer)
+
+    def _curve(self, allowed: AllowList, peer: Path | None) -> Curve:
+        return Curve(self.own, allowed=allowed) if peer is None else Curve(self.own, server=read_public(peer))

@@ -10,18 +10,18 @@ from protocols.options import SINK_OPTIONS, SOURCE_OPTIONS, Reader
 from protocols.redaction import redact
 
 SOCKETS = ("tcp", "ipc")
-BINDS = {"sub": False, "pull": True, "rep": True, "pub": True, "push": False}
-"""Whether a socket of a pattern binds unless the URL says."""
+BINDS = {"sub": False, "pull": True, "rep": True, "pub": True, "push": False, "req": False}
+"""Whether a socket of a pattern binds unless the URL says; for a pair it must."""
 
 TCP = re.compile(r"tcp://(\*|\[[0-9A-Fa-f:.]+(?:%\w+)?\]|[A-Za-z0-9._-]+):(\*|[0-9]{1,5})", re.ASCII)
 """Host and port. No other form is let through to libzmq, which knows more, such as ``tcp://source;host:port``."""
 
 _IPC_MAX_BYTES = 100
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
-_SOCKET = re.compile(r"(sub|pull|rep|pub|push)(?:\+(bind|connect))?:((?:tcp|ipc):.*)")
+_SOCKET = re.compile(r"(sub|pull|rep|pub|push|req|pair)(?:\+(bind|connect))?:((?:tcp|ipc):.*)")
 _EXPECTED = (
-    "rtsp://, rtsps://, rtmp://, rtmps://, http://, https://, tcp://, ipc://, "
-    "[sub|pull|rep|pub|push]+[bind|connect]:tcp://, camera:0, test:, null: or a path"
+    "rtsp://, rtsps://, rtmp://, http://, https://, tcp://, ipc://, "
+    "[sub|pull|rep|pub|push|req|pair]+[bind|connect]:tcp://, camera:0, test:, null: or a path"
 )
 
 
@@ -167,7 +167,6 @@ _ADDRESSES: dict[str, Callable[[str], str]] = {
     "http": _host,
     "https": _host,
     "rtmp": _host,
-    "rtmps": _host,
     "camera": _device,
     "file": _path,
     "test": _nothing,

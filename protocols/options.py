@@ -2,9 +2,15 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
+
+from protocols.retention import Keep
 
 Reader = Callable[[str], object]
 """Returns the value that a text means; raises ValueError saying what was expected."""
+
+_SPAN = r"([1-9][0-9]{0,5})([smhd])"
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "MB": 1e6, "GB": 1e9, "TB": 1e12}
 
 
 def one_of(*words: str) -> Reader:
@@ -49,6 +55,28 @@ def seconds(text: str) -> float:
     return value
 
 
+def span(text: str) -> float:
+    """Return 600.0 for ``10m``; ``s``, ``m``, ``h`` and ``d`` are known."""
+    found = re.fullmatch(_SPAN, text)
+    if not found:
+        raise ValueError("a time such as 90s, 10m, 1h or 7d")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def keep(text: str) -> Keep:
+    """Return what to keep for ``7d``, ``20GB`` or both, ``7d,20GB``."""
+    limits: dict[str, float] = {}
+    parts = text.split(",")
+    for part in parts:
+        if found := re.fullmatch(r"([1-9][0-9]{0,5})(MB|GB|TB)", part):
+            limits["size_bytes"] = float(found[1]) * _UNITS[found[2]]
+        elif re.fullmatch(_SPAN, part):
+            limits["age_s"] = span(part)
+    if len(limits) != len(parts):
+        raise ValueError("a time such as 7d, a size such as 20GB, or both: 7d,20GB")
+    return Keep(**limits)
+
+
 def size(text: str) -> tuple[int, int]:
     """Return (640, 480) for ``640x480``."""
     found = re.fullmatch(r"([0-9]{1,5})x([0-9]{1,5})", text)
@@ -72,9 +100,24 @@ def word(text: str) -> str:
     return text
 
 
+def path(text: str) -> Path:
+    """Return the path of a file."""
+    if not text or not text.isprintable():
+        raise ValueError("the path of a file")
+    return Path(text)
+
+
 _FPS = number(0.01, 1000)
 _CRF = whole(0, 51)
 _PUSH: dict[str, Reader] = {"crf": _CRF, "bitrate": whole(50, 200_000), "timeout": seconds}
+
+_CURVE: dict[str, Reader] = {"peer": path, "curve": one_of("no")}
+_PICTURES: dict[str, Reader] = {
+    "format": one_of("raw", "jpeg", "netgear", "netgear-jpeg"),
+    "quality": whole(1, 100),
+    "name": word,
+    **_CURVE,
+}
 
 SOURCE_OPTIONS: dict[str, dict[str, Reader]] = {
     "rtsp": {"transport": one_of("tcp", "udp"), "timeout": seconds},
@@ -84,19 +127,19 @@ SOURCE_OPTIONS: dict[str, dict[str, Reader]] = {
     "camera": {"size": size, "fps": _FPS, "timeout": seconds},
     "file": {"loop": yes_or_no, "pace": yes_or_no},
     "test": {"size": size, "fps": _FPS, "frames": whole(1, 10**9 - 1), "live": yes_or_no},
-    "tcp": {"topic": word, "timeout": seconds},
-    "ipc": {"topic": word, "timeout": seconds},
+    "tcp": {"topic": word, "timeout": seconds, **_CURVE},
+    "ipc": {"topic": word, "timeout": seconds, **_CURVE},
 }
 """The schemes that frames come from. ``timeout`` is how long to wait for the peer before trying anew."""
 
 SINK_OPTIONS: dict[str, dict[str, Reader]] = {
-    "tcp": {"format": one_of("raw", "jpeg"), "quality": whole(1, 100), "name": word},
-    "ipc": {"format": one_of("raw", "jpeg"), "quality": whole(1, 100), "name": word},
-    "file": {"crf": _CRF},
+    "tcp": _PICTURES,
+    "ipc": _PICTURES,
+    "file": {"crf": _CRF, "segment": span, "keep": keep},
     "rtsp": _PUSH,
     "rtsps": _PUSH,
     "rtmp": _PUSH,
-    "rtmps": _PUSH,
+    "camera": {},
     "null": {},
 }
-"""The schemes that frames go to. ``bitrate`` is in kbit/s."""
+"""The schemes that frames go to. ``bitrate`` is in kbit/s; ``segment`` and ``keep`` make recordings without an end."""

@@ -5,15 +5,19 @@ from dataclasses import dataclass, field
 
 import torch
 
+from protocols.curve import Keyring
 from protocols.endpoints import Sink, Source
 from protocols.grammar import read_options
+from protocols.notices import Notices
 from protocols.options import SOURCE_OPTIONS
 from protocols.url import parse_source
 from streamer.canvas import Follower, Stylizer
 from streamer.config import Config
-from streamer.edges import make_sinks, make_source
-from streamer.engine import choose_device, make_engine
+from streamer.control import hot_settings
+from streamer.edges import make_keyring, make_sinks, make_source
+from streamer.engine import choose_device, make_engine, make_gallery
 from streamer.gallery import Gallery
+from streamer.restyling import Restyler
 
 SIZE_ON_CPU, SIZE_ON_CUDA = 256, 640
 
@@ -29,6 +33,10 @@ class Parts:
     device: torch.device
     size: int
     """Long side of the painted picture in pixels."""
+    notices: Notices = field(default_factory=Notices)
+    """What ZeroMQ peers do."""
+    keyring: Keyring | None = None
+    """Who may feed and who may watch over ZeroMQ; ``reread`` takes up new keys and cuts off revoked ones."""
     source_patience_s: float = 30.0
     """Longer than this the source never waits for a frame, its opening included, unless it hangs."""
     troubles: Mapping[str, str] = field(default_factory=dict)
@@ -45,17 +53,25 @@ def assemble(config: Config) -> Parts:
     Raises:
         ConfigError: something asked for is not there, or not usable.
     """
-    source, sinks = make_source(config), make_sinks(config)
+    keyring, notices = make_keyring(config.security), Notices()
+    source, sinks = make_source(config, keyring, notices), make_sinks(config, keyring, notices)
     device, troubles = choose_device(config.paint.device)
     size = config.paint.size or (SIZE_ON_CPU if device.type == "cpu" else SIZE_ON_CUDA)
+    gallery = make_gallery(config.paint, size=size)
+    engine = make_engine(config.paint, device=device, size=size, gallery=gallery)
+    stylizer = engine.stylizer()
     return Parts(
         source=source,
         sinks=sinks,
-        stylizer=make_engine(config.paint, device=device, size=size).stylizer(),
+        stylizer=stylizer,
         device=device,
         size=size,
+        notices=notices,
+        keyring=keyring,
         source_patience_s=_patience_s(config),
         troubles=troubles,
+        gallery=gallery,
+        follower=Restyler(engine, stylizer, gallery, hot_settings(config.paint, gallery)),
     )
 
 

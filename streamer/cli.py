@@ -11,7 +11,7 @@ from pathlib import Path
 
 from streamer.allocator import keep_memory
 from streamer.arguments import Parser, add_settings, count, natural, picture_size, positive, settings_in
-from streamer.config import ConfigError, Paint
+from streamer.config import ConfigError, Paint, Security
 from streamer.redaction import register_secret, register_url, text
 from streamer.service_commands import install_service, uninstall_service
 from streamer.settings import Loaded, load, nearest
@@ -86,7 +86,8 @@ def _send(arguments: Sequence[str]) -> int:
         "Publish any source over ZeroMQ, as a camera to test with. Ends with the source, or on Ctrl-C.",
         """\
   deepmovie send test: pub+bind:tcp://127.0.0.1:5555
-  deepmovie send clip.mp4 push+connect:tcp://127.0.0.1:5555 --fps 10""",
+  deepmovie send clip.mp4 push+connect:tcp://127.0.0.1:5555 --fps 10
+  deepmovie send camera:0 push+connect:tcp://hall:5555#peer=hall.pub --key door.key""",
     )
     parser.add_argument("source", metavar="SOURCE", help="where frames come from, as for run")
     parser.add_argument("url", metavar="URL", help="where they go: pub or push, bind or connect")
@@ -94,6 +95,8 @@ def _send(arguments: Sequence[str]) -> int:
     parser.add_argument("--name", default="camera", help="the stream's name in every message [camera]")
     parser.add_argument("--frames", type=count, metavar="N", help="stop after N frames")
     parser.add_argument("--allow-insecure", action="store_true", help="let other machines see the frames")
+    parser.add_argument("--key", metavar="FILE", help="our own .key file, as security.key for run")
+    parser.add_argument("--viewers", metavar="FOLDER", help="the .pub files of those who may receive the frames")
     found = parser.read(arguments)
     from streamer.send import send  # noqa: PLC0415 - imports av, cv2 and zmq
 
@@ -104,7 +107,22 @@ def _send(arguments: Sequence[str]) -> int:
         name=found.name,
         frames=found.frames,
         allow_insecure=found.allow_insecure,
+        security=Security(key=found.key, viewers=found.viewers),
     )
+
+
+def _keygen(arguments: Sequence[str]) -> int:
+    parser = Parser(
+        "keygen",
+        "Make a key for ZeroMQ: NAME.key, which stays with one program, and NAME.pub, which goes to the programs at the\n"
+        "other end. Nothing is overwritten.",
+        "  deepmovie keygen /etc/deepmovie/hall\n  deepmovie keygen door",
+    )
+    parser.add_argument("path", metavar="FOLDER/NAME", type=Path, help="where the two files go")
+    found = parser.read(arguments)
+    from streamer.keygen import keygen  # noqa: PLC0415 - imports zmq
+
+    return _print(keygen(found.path))
 
 
 def _demo(arguments: Sequence[str]) -> int:
@@ -299,6 +317,7 @@ def _complain(text: str) -> None:
 COMMANDS = {
     "run": Command("paint a stream", _run),
     "send": Command("publish any source over ZeroMQ, as a camera to test with", _send),
+    "keygen": Command("make a key, to let chosen peers in over the network", _keygen),
     "demo": Command("show what it does, in a minute", _demo),
     "compare": Command("say how well and how steadily a clip is painted", _compare),
     "bench": Command("measure what this machine does", _bench),

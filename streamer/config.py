@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
-from protocols.url import exposes_network, parse_sink, parse_source, redact
+from protocols.url import asks_for_keys, is_exposed, parse_sink, parse_source, redact
 
 BUILT_IN_STYLES = ("starry", "harvest", "storm", "blossom")
 """``models.paintings.NAMES``, repeated because that module imports too much for ``--help`` (a test compares them)."""
@@ -69,11 +69,21 @@ def _name_or_path(text: str) -> str:
 
 def _allowed_url(text: str, info: ValidationInfo) -> str:
     """Return ``text`` if it is a URL of the end it is meant for, and none that strangers can reach (unless allowed)."""
-    (parse_source if info.field_name == "source" else parse_sink)(text)
-    if exposes_network(text) and info.data.get("allow_insecure") is False:
+    is_source = info.field_name == "source"
+    url = parse_source(text) if is_source else parse_sink(text)
+    security = info.data.get("security") or Security()
+    has_key = security.key is not None
+    if is_exposed(url, has_key=has_key) and info.data.get("allow_insecure") is False:
         raise ValueError(
             f"{redact(text)} is open to other machines, unencrypted and without a password; expected a loopback "
-            "or ipc:// address, or allow_insecure = true"
+            f"or ipc:// address, {'#peer=FILE.pub' if has_key and not url.bind else 'a security.key'}, "
+            "or allow_insecure = true"
+        )
+    folder = "feeders" if is_source else "viewers"
+    if url.bind and asks_for_keys(url, has_key=has_key) and getattr(security, folder) is None:
+        raise ValueError(
+            f"{redact(text)} asks for keys, and nobody's is known; expected security.{folder}, a folder of .pub files "
+            "(or #curve=no, which lets in everybody who can reach it)"
         )
     return text
 
@@ -253,6 +263,22 @@ class Input(Section):
     )
 
 
+class Security(Section):
+    """Whose frames we take and who may watch over ZeroMQ, by their keys (CURVE). ``deepmovie keygen`` makes a key."""
+
+    key: NameOrPath | None = Field(
+        default=None,
+        description="Our own .key file. With it each ZeroMQ address that we listen at is encrypted and asks for a key; "
+        "one that we connect to is when it ends in #peer=FILE.pub.",
+    )
+    feeders: NameOrPath | None = Field(
+        default=None, description="The folder of the .pub files of those who may send us frames."
+    )
+    viewers: NameOrPath | None = Field(
+        default=None, description="The folder of the .pub files of those who may receive what we paint."
+    )
+
+
 class Output(Section):
     """How painted frames leave."""
 
@@ -316,6 +342,7 @@ class Config(Section):
         default=False,
         description="Accept ZeroMQ addresses that other machines can reach, though nothing there asks who they are.",
     )
+    security: Security = Field(default=Security(), description=Security.__doc__)
     source: Url = Field(
         default="test:",
         repr=False,

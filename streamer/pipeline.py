@@ -8,9 +8,8 @@ from threading import Event, Thread
 from protocols.frame import Frame
 from streamer.assemble import Parts
 from streamer.canvas import Canvas
-from streamer.config import Config, Hot
-from streamer.control import Control
-from streamer.gallery import Gallery
+from streamer.config import Config
+from streamer.control import Control, hot_settings
 from streamer.governor import Governor, Punctual, Unhurried
 from streamer.idle import Hold, Idle, Refine
 from streamer.ledger import Place
@@ -54,7 +53,7 @@ class Pipeline:
         self._stop = Event()
         self._threads: dict[str, Thread] = {}
         self._inbox: Mailbox[Frame] = Mailbox(1 if live else 2, waits=not live)
-        self.telemetry = Telemetry(parts.sinks)
+        self.telemetry = Telemetry(parts.sinks, notices=parts.notices)
         for part, trouble in parts.troubles.items():
             self.telemetry.trouble(part, trouble)
         self._sinks = [
@@ -65,7 +64,7 @@ class Pipeline:
         ]
         recordings = Recordings(Path(config.output.recordings).expanduser(), fps=config.paint.fps, live=live)
         self.gallery = parts.gallery
-        self.control = Control(_hot(config, parts.gallery), parts.gallery, recordings=recordings)
+        self.control = Control(hot_settings(config.paint, parts.gallery), parts.gallery, recordings=recordings)
         canvas = Canvas(
             parts.stylizer, follower=parts.follower, size=parts.size, device=parts.device, telemetry=self.telemetry
         )
@@ -156,13 +155,6 @@ def _governor(config: Config, *, live: bool) -> Governor:
     if live:
         return Punctual(fps=config.paint.fps, iterations=config.paint.iterations)
     return Unhurried(iterations=config.paint.iterations)
-
-
-def _hot(config: Config, gallery: Gallery) -> Hot:
-    """Return what people may change, each painting by its name in the gallery."""
-    hot = {name: getattr(config.paint, name) for name in Hot.model_fields}
-    blend = hot["blend"] and gallery.name_of(hot["blend"])
-    return Hot(**{**hot, "style": gallery.name_of(hot["style"]), "blend": blend})
 
 
 def _idle(config: Config, canvas: Canvas) -> Idle:

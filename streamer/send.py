@@ -14,9 +14,20 @@ from types import FrameType
 from protocols.endpoints import Sink, Source
 from protocols.errors import SourceError, TransportError
 from protocols.frame import Frame, Rejected
-from protocols.url import UrlError, exposes_network, redact, sink_from, source_from
+from protocols.url import (
+    Url,
+    UrlError,
+    asks_for_keys,
+    is_exposed,
+    parse_sink,
+    parse_source,
+    redact,
+    sink_from,
+    source_from,
+)
 from protocols.wire import Limits
-from streamer.config import ConfigError, Input
+from streamer.config import ConfigError, Input, Security
+from streamer.edges import make_keyring
 
 DEFAULT_FPS = 25.0
 
@@ -29,11 +40,13 @@ def send(
     name: str = "camera",
     frames: int | None = None,
     allow_insecure: bool = False,
+    security: Security | None = None,
 ) -> int:
     """Send the frames of a source until it ends, until there were ``frames`` of them or until a signal comes.
 
     Args:
         fps: frames per second; None keeps the source's own times.
+        security: our key, and who may receive the frames.
 
     Returns:
         The exit code: 0, or 69 (unavailable) when the source or the sink failed.
@@ -41,10 +54,12 @@ def send(
     Raises:
         ConfigError: a URL is not one, or would let other machines in without ``allow_insecure``.
     """
-    exposed = [url for url in (source_url, sink_url) if exposes_network(url)]
-    if exposed and not allow_insecure:
-        raise ConfigError(f"command line: {exposed[0]} is open to other machines; expected --allow-insecure with it")
-    source, sink = _ends(source_url, sink_url, name=name, fps=fps or DEFAULT_FPS)
+    security = security or Security()
+    try:
+        _refuse_strangers(parse_source(source_url), parse_sink(sink_url), security, allow_insecure=allow_insecure)
+        source, sink = _ends(source_url, sink_url, security, name=name, fps=fps or DEFAULT_FPS)
+    except UrlError as error:
+        raise ConfigError(f"command line: {error}") from None
     progress = _Progress(f"{redact(source_url)} -> {redact(sink_url)}")
     failure = None
     with _stop_on_signal() as stop:
@@ -60,16 +75,27 @@ def send(
     return os.EX_UNAVAILABLE
 
 
-def _ends(source_url: str, sink_url: str, *, name: str, fps: float) -> tuple[Source, Sink]:
+def _refuse_strangers(source: Url, sink: Url, security: Security, *, allow_insecure: bool) -> None:
+    has_key = security.key is not None
+    for url in (source, sink):
+        if is_exposed(url, has_key=has_key) and not allow_insecure:
+            raise ConfigError(f"command line: {url} is open to other machines; expected --key or --allow-insecure")
+    if sink.bind and asks_for_keys(sink, has_key=has_key) and security.viewers is None:
+        raise ConfigError(f"command line: {sink} asks for keys, and nobody's is known; expected --viewers with --key")
+
+
+def _ends(source_url: str, sink_url: str, security: Security, *, name: str, fps: float) -> tuple[Source, Sink]:
     usual = Input()
     limits = Limits(max_pixels=usual.max_pixels, max_message_bytes=usual.max_message_bytes)
-    try:
-        source = source_from(
-            source_url, limits=limits, open_timeout_s=usual.open_timeout_s, stall_timeout_s=usual.stall_timeout_s
-        )
-        return source, sink_from(sink_url, name=name, fps=fps, limits=limits)
-    except UrlError as error:
-        raise ConfigError(f"command line: {error}") from None
+    keyring = make_keyring(security)
+    source = source_from(
+        source_url,
+        limits=limits,
+        open_timeout_s=usual.open_timeout_s,
+        stall_timeout_s=usual.stall_timeout_s,
+        keyring=keyring,
+    )
+    return source, sink_from(sink_url, name=name, fps=fps, limits=limits, keyring=keyring)
 
 
 def _send_all(frames: Iterable[Frame], sink: Sink, progress: "_Progress") -> None:

@@ -28,6 +28,7 @@ class Reporter:
         self._overdue: list[str] = []
         self._rejected = 0
         self._nonfinite = 0
+        self._noticed: dict[str, int] = {}
 
     def ready(self) -> None:
         """The start is complete."""
@@ -53,6 +54,10 @@ class Reporter:
         if snapshot.nonfinite > self._nonfinite:
             log.warning("engine_nonfinite", iterations=snapshot.nonfinite - self._nonfinite)
         self._nonfinite = snapshot.nonfinite
+        for event, notice in snapshot.notices.items():
+            if notice.count > self._noticed.get(event, 0):
+                log.warning(event, count=notice.count - self._noticed.get(event, 0), last=notice.detail)
+            self._noticed[event] = notice.count
 
 
 def facts(snapshot: Snapshot) -> dict[str, object]:

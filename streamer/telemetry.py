@@ -9,6 +9,7 @@ from enum import StrEnum
 from threading import RLock
 
 from protocols.frame import Frame
+from protocols.notices import Event, Notice, Notices
 from streamer.ledger import Account, Ledger
 from streamer.trouble import Trouble
 
@@ -77,6 +78,8 @@ class Snapshot:
     """Messages that held no frame; among the dropped ones, too."""
     rejection: str | None
     """Why the last of them did not."""
+    notices: Mapping[Event, Notice] = field(default_factory=dict)
+    """What ZeroMQ peers did, by event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,7 @@ class Telemetry:
 
     Args:
         sinks: their names.
+        notices: count what ZeroMQ peers do.
         clock: monotonic, seconds.
         wall: seconds since 1970.
     """
@@ -126,10 +130,12 @@ class Telemetry:
         self,
         sinks: Iterable[str] = (),
         *,
+        notices: Notices | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._lock = RLock()
+        self._notices = notices or Notices()
         self._clock = clock
         self._wall = wall
         self._began = clock()
@@ -219,6 +225,7 @@ class Telemetry:
                 captured_age=Spread.of([published.captured_age_s for published in recent]),
                 rejected=counts.rejected,
                 rejection=counts.rejection,
+                notices=self._notices.counts(),
             )
 
     def _state(self) -> State:
