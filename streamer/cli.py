@@ -114,8 +114,8 @@ def _send(arguments: Sequence[str]) -> int:
 def _keygen(arguments: Sequence[str]) -> int:
     parser = Parser(
         "keygen",
-        "Make a key for ZeroMQ: NAME.key, which stays with one program, and NAME.pub, which goes to the programs at the\n"
-        "other end. Nothing is overwritten.",
+        "Make a key for ZeroMQ: NAME.key, which stays with one program, and NAME.pub, which goes to the programs at\n"
+        "the other end. Nothing is overwritten.",
         "  deepmovie keygen /etc/deepmovie/hall\n  deepmovie keygen door",
     )
     parser.add_argument("path", metavar="FOLDER/NAME", type=Path, help="where the two files go")
