@@ -12,7 +12,8 @@ the way down
 Maps and their gradients are in the network's precision; sums over pixels and everything at the image are wider.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
@@ -26,31 +27,82 @@ from models.weights import CONVOLUTIONS
 Convolution = Callable[[Tensor], Tensor]
 
 
-class AdjointObjective:
-    """An `Objective` whose energies know their gradient. Make it once per style, ask it for each frame."""
+class Kernels:
+    """A network's convolutions both ways, up to a layer: packed once, whatever is painted."""
 
-    def __init__(self, objective: Objective) -> None:
-        network = objective.network
+    def __init__(self, network: VGG, highest: str) -> None:
         if network.pooling != "max":
             raise ValueError(f"the written-out gradient knows max pooling, got {network.pooling!r}")
+        self.names = CONVOLUTIONS[: CONVOLUTIONS.index(highest) + 1]
+        self.up = {name: _forward(network, name) for name in self.names}
+        self.down = {name: _backward(network, name) for name in self.names}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Aims:
+    """What a picture is measured against: every tensor that may be another one for the next frame."""
+
+    features: dict[str, Tensor]
+    """Of the frame, by content layer."""
+    weights: dict[str, Tensor]
+    """Of each content layer, scalars."""
+    grams: dict[str, Tensor]
+    """Of the painting, by style layer."""
+    scales: dict[str, Tensor]
+    """Of each style layer, scalars."""
+    warped: Tensor | None
+    visible: Tensor | None
+
+    def tensors(self) -> Iterator[Tensor]:
+        """Yield them all, always in the same order."""
+        for layers in (self.features, self.weights, self.grams, self.scales):
+            yield from layers.values()
+        yield from (tensor for tensor in (self.warped, self.visible) if tensor is not None)
+
+    def copy(self) -> "Aims":
+        """Return the same in memory of its own."""
+
+        def copied(layers: dict[str, Tensor]) -> dict[str, Tensor]:
+            return {name: tensor.clone() for name, tensor in layers.items()}
+
+        return Aims(
+            copied(self.features),
+            copied(self.weights),
+            copied(self.grams),
+            copied(self.scales),
+            None if self.warped is None else self.warped.clone(),
+            None if self.visible is None else self.visible.clone(),
+        )
+
+
+class AdjointObjective:
+    """An `Objective` whose energies know their gradient. Make it once per network, ask it for each frame."""
+
+    def __init__(self, objective: Objective, *, kernels: Kernels | None = None) -> None:
         self.objective = objective
-        highest = max(CONVOLUTIONS.index(name) for name in objective.layers)
-        self.names = CONVOLUTIONS[: highest + 1]
-        self.forward = {name: _forward(network, name) for name in self.names}
-        self.backward = {name: _backward(network, name) for name in self.names}
+        self.kernels = kernels or Kernels(objective.network, max(objective.layers, key=CONVOLUTIONS.index))
+
+    def restyled(self, objective: Objective) -> "AdjointObjective":
+        """Return the energy of another painting or balance, with the same network, layers and packed kernels."""
+        return AdjointObjective(objective, kernels=self.kernels)
 
     def at(self, content: Tensor, *, warped: Tensor | None = None, visible: Tensor | None = None) -> "AdjointEnergy":
         """Return the energy for one frame; see `Objective.at`."""
+        names, wanted = self.kernels.names, self.objective.content_layers
         maps, found = self.enter(content), dict[str, Tensor]()
-        wanted = self.objective.content_layers
         with torch.inference_mode():
-            for name in self.names[: max(self.names.index(name) for name in wanted) + 1]:
-                if starts_block(name) and name != self.names[0]:
+            for name in names[: max(names.index(name) for name in wanted) + 1]:
+                if starts_block(name) and name != names[0]:
                     maps = F.max_pool2d(maps, 2)
-                maps = self.forward[name](maps)
+                maps = self.kernels.up[name](maps)
                 if name in wanted:
                     found[name] = maps
-        return AdjointEnergy(self, found, warped, visible)
+        share = self.objective.balance.content / len(found)
+        weights = {name: share / mean_square(target) for name, target in found.items()}
+        grams, scales = self.objective.style.grams, self.objective.style_scales
+        if not self.objective.balance.temporal:
+            warped = visible = None
+        return AdjointEnergy(self, Aims(found, weights, grams, scales, warped, visible))
 
     def enter(self, image: Tensor) -> Tensor:
         """Return what the first convolution takes: normalized, in the network's precision and layout."""
@@ -61,50 +113,54 @@ class AdjointObjective:
 class AdjointEnergy:
     """E for one frame: a function of the picture that gives its gradient along with its value."""
 
-    def __init__(
-        self, fast: AdjointObjective, targets: dict[str, Tensor], warped: Tensor | None, visible: Tensor | None
-    ) -> None:
+    def __init__(self, fast: AdjointObjective, aims: Aims) -> None:
         self._fast = fast
-        self._objective = fast.objective
-        self._targets = targets
-        self._content_weights = {
-            name: fast.objective.balance.content / len(targets) / mean_square(target)
-            for name, target in targets.items()
-        }
-        self._warped = warped
-        self._visible = visible
+        self._balance = fast.objective.balance
+        self.aims = aims
+
+    def aimed_at(self, aims: Aims) -> "AdjointEnergy":
+        """Return the same function of the picture and of other aims of the same shapes."""
+        return AdjointEnergy(self._fast, aims)
+
+    @property
+    def signature(self) -> Hashable:
+        """What two energies have in common if they compute the same with their aims."""
+        shapes = tuple((tensor.shape, tensor.dtype) for tensor in self.aims.tensors())
+        layers = tuple(self.aims.features), tuple(self.aims.grams)
+        return self._fast.kernels, self._balance, layers, self.aims.warped is not None, shapes
 
     @torch.inference_mode()
     def value_and_grad(self, image: Tensor) -> tuple[Terms, Tensor]:
         """Return the terms at `image` and the gradient of their sum, both as `Energy.value_and_grad`."""
+        kernels = self._fast.kernels
         maps, pooled = self._up(image)
         content, style = image.new_zeros(()), image.new_zeros(())
-        gradient = torch.zeros_like(maps[self._fast.names[-1]])
-        for name in reversed(self._fast.names):
+        gradient = torch.zeros_like(maps[kernels.names[-1]])
+        for name in reversed(kernels.names):
             features = maps[name]
             is_masked = name in pooled
             if is_masked:
                 gradient = _through_pooling(gradient, features, *pooled[name])
-            if name in self._objective.style.grams:
+            if name in self.aims.grams:
                 value, gradient = self._style(name, features, gradient)
                 style, is_masked = style + value, False
-            if name in self._targets:
+            if name in self.aims.features:
                 value, gradient = self._content(name, features, gradient)
                 content, is_masked = content + value, False
             if not is_masked:
                 gradient = torch.ops.aten.threshold_backward(gradient, features, 0)
-            gradient = self._fast.backward[name](gradient)
+            gradient = kernels.down[name](gradient)
         return self._with_pixel_terms(image, gradient, content, style)
 
     def _up(self, image: Tensor) -> tuple[dict[str, Tensor], dict[str, tuple[Tensor, Tensor]]]:
         """Return all maps after their ReLU; and by the layer below each pooling, what it gave and from where."""
         maps, pooled = dict[str, Tensor](), dict[str, tuple[Tensor, Tensor]]()
         current, below = self._fast.enter(image), ""
-        for name in self._fast.names:
+        for name in self._fast.kernels.names:
             if starts_block(name) and below:
                 pooled[below] = F.max_pool2d_with_indices(current, [2, 2])
                 current = pooled[below][0]
-            current = maps[name] = self._fast.forward[name](current)
+            current = maps[name] = self._fast.kernels.up[name](current)
             below = name
         return maps, pooled
 
@@ -112,16 +168,16 @@ class AdjointEnergy:
         """Return a style layer's weighed term (eq. 5), and the gradient at the layer's output with its share."""
         rows = _pixels_by_maps(features)
         pixels, maps = rows.shape
-        difference = widen(rows.T @ rows) / pixels - self._objective.style.grams[name][0]
-        weight = self._objective.balance.style * self._objective.style_scales[name]
+        difference = widen(rows.T @ rows) / pixels - self.aims.grams[name][0]
+        weight = self._balance.style * self.aims.scales[name]
         factor = (difference * (4 * weight / (maps * maps * pixels))).to(features.dtype)
         share = _pixels_by_maps(gradient).addmm_(rows, factor)
         return weight * difference.square().mean(), _as_maps(share, features)
 
     def _content(self, name: str, features: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
         """Return a content layer's weighed term (eq. 4), and the gradient at the layer's output with its share."""
-        weight = self._content_weights[name]
-        difference = features - self._targets[name]
+        weight = self.aims.weights[name]
+        difference = features - self.aims.features[name]
         value = weight * widen(difference).square().mean()
         share = difference.mul_((2 * weight / features.numel()).to(features.dtype))
         return value, share.add_(gradient)
@@ -130,13 +186,13 @@ class AdjointEnergy:
         self, image: Tensor, gradient: Tensor, content: Tensor, style: Tensor
     ) -> tuple[Terms, Tensor]:
         """Return everything together with the terms that look at pixels, in the image's precision."""
-        balance = self._objective.balance
+        balance, warped, visible = self._balance, self.aims.warped, self.aims.visible
         total = widen(gradient).to(image.dtype, memory_format=torch.contiguous_format)
         total = total + balance.variation * variation_gradient(image)
         temporal = image.new_zeros(())
-        if self._warped is not None and self._visible is not None and balance.temporal:
-            temporal = balance.temporal * temporal_loss(image, self._warped, self._visible)
-            total = total + balance.temporal * 2 / image.numel() * (image - self._warped) * self._visible
+        if warped is not None and visible is not None:
+            temporal = balance.temporal * temporal_loss(image, warped, visible)
+            total = total + balance.temporal * 2 / image.numel() * (image - warped) * visible
         variation = balance.variation * total_variation(image)
         return Terms(content=content, style=style, variation=variation, temporal=temporal), total
 

@@ -1,7 +1,11 @@
-"""Adam whose memory can be moved along the optical flow, capped by count and by deadline."""
+"""Adam whose memory can be moved along the optical flow, capped by count and by deadline.
+
+Nothing is read back from the device while it goes down: numbers that are not finite are noticed at the end, once a
+frame. Only then is the way gone again, with care for each step.
+"""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -38,20 +42,6 @@ class Moments:
         """Return the memory of a descent that has not begun."""
         return cls(torch.zeros_like(image), torch.zeros_like(image), 0)
 
-    def updated(self, gradient: Tensor) -> "Moments":
-        """Return the memory after one more gradient."""
-        return Moments(
-            mean=torch.lerp(gradient, self.mean, DECAY_MEAN),
-            square=torch.lerp(gradient.square(), self.square, DECAY_SQUARE),
-            count=self.count + 1,
-        )
-
-    def step(self, size: float | Tensor) -> Tensor:
-        """Return Adam's step, unbiased for the first iterations."""
-        mean = self.mean / (1 - DECAY_MEAN**self.count)
-        square = self.square / (1 - DECAY_SQUARE**self.count)
-        return -size * mean / (square.sqrt() + EPSILON)
-
     def kept_where(self, mask: Tensor) -> "Moments":
         """Return the memory of the places in `mask`, 1 x 1 x H x W, bool; the others begin anew."""
         return replace(self, mean=self.mean * mask, square=self.square * mask)
@@ -66,6 +56,95 @@ class Differentiable(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class State:
+    """Where a descent is: tensors that each iteration changes in place, all on one device."""
+
+    image: Tensor
+    mean: Tensor
+    square: Tensor
+    count: Tensor
+    """Iterations behind `mean` and `square`, a scalar."""
+    report: Tensor
+    """The four terms at the last picture that was evaluated, and a sum that is finite if all numbers so far were."""
+
+    @classmethod
+    def at(cls, image: Tensor, moments: Moments | None) -> "State":
+        """Return the state before the first iteration; it shares no memory with `image` and `moments`."""
+        begun = moments or Moments.zeros_like(image)
+        count, report = image.new_full((), begun.count), image.new_zeros(5)
+        return cls(image.clone(), begun.mean.clone(), begun.square.clone(), count, report)
+
+    def moments(self, count: int) -> Moments:
+        """Return the memory to carry to the next frame. The host counts, too, so that nothing is read back for it."""
+        return Moments(self.mean, self.square, count)
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Return all that an iteration changes."""
+        return self.image, self.mean, self.square, self.count, self.report
+
+    def copy(self) -> "State":
+        """Return the same in memory of its own."""
+        return State(*(tensor.clone() for tensor in self.tensors()))
+
+
+def iterate(energy: Differentiable, state: State, step_size: Tensor) -> None:
+    """Do one iteration in place; the picture never leaves [0, 1]."""
+    terms, gradient = energy.value_and_grad(state.image)
+    state.count.add_(1)
+    state.mean.lerp_(gradient, 1 - DECAY_MEAN)
+    state.square.lerp_(gradient.square(), 1 - DECAY_SQUARE)
+    size = step_size / (1 - DECAY_MEAN**state.count)
+    spread = (state.square / (1 - DECAY_SQUARE**state.count)).sqrt_().add_(EPSILON)
+    state.image.sub_(size * state.mean / spread).clamp_(0, 1)
+    state.report[:4] = torch.stack((terms.content, terms.style, terms.variation, terms.temporal))
+    state.report[4] += terms.total + gradient.sum()
+
+
+class Loop(Protocol):
+    """Runs `iterate` again and again: as it stands (`Eager`), or recorded once (`models.replay.Replayed`)."""
+
+    lag: int
+    """How many iterations may have been begun but not ended after `keep_pace`."""
+
+    def load(self, energy: Differentiable, state: State, step_size: Tensor) -> None:
+        """Begin a descent."""
+        ...
+
+    def iterate(self) -> None:
+        """Begin one iteration."""
+        ...
+
+    def keep_pace(self) -> None:
+        """Wait until all but the last `lag` iterations have ended."""
+        ...
+
+    def state(self) -> State:
+        """Return where the descent is, in memory that later descents leave alone."""
+        ...
+
+
+class Eager:
+    """Runs each iteration as it is asked for."""
+
+    lag = 0
+
+    def load(self, energy: Differentiable, state: State, step_size: Tensor) -> None:
+        """Begin a descent."""
+        self._energy, self._state, self._step_size = energy, state, step_size
+
+    def iterate(self) -> None:
+        """Do one iteration."""
+        iterate(self._energy, self._state, self._step_size)
+
+    def keep_pace(self) -> None:
+        """Nothing is ahead of us on the CPU."""
+
+    def state(self) -> State:
+        """Return where the descent is."""
+        return self._state
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Descent:
     """Where a descent ended."""
 
@@ -74,7 +153,7 @@ class Descent:
     iterations: int
     """Gradients computed, those that were thrown away included."""
     terms: Terms | None
-    """At the last picture that was evaluated, one step before `image`; None if none was finite."""
+    """At the last picture that was evaluated, one step before `image`, on the CPU; None if none was finite."""
     failures: int
     """Iterations whose energy or gradient was not finite."""
 
@@ -88,11 +167,12 @@ def descend(
     moments: Moments | None = None,
     step_size: float | Tensor = STEP_SIZE,
     clock: Callable[[], float] = time.monotonic,
+    loop: Loop | None = None,
 ) -> Descent:
-    """Return the picture after Adam on `energy` from `start`; it never leaves [0, 1].
+    """Return the picture after Adam on `energy` from `start`; it never leaves [0, 1], and is finite.
 
-    An iteration whose energy or gradient is not finite is thrown away with its gradient and the step is halved; after
-    three in a row the descent goes on from `refuge` with an empty memory. What is returned is finite.
+    If an energy or gradient was not finite, all is thrown away, and the descent goes from `start` again with care: see
+    `_carefully`.
 
     Args:
         energy: the function to lower.
@@ -102,32 +182,61 @@ def descend(
         moments: the memory of the descent so far; None: it begins here.
         step_size: the largest change of a pixel in one iteration, about; one number, or 1 x 1 x H x W.
         clock: the monotonic clock, seconds.
+        loop: what runs the iterations; None: `Eager`.
     """
-    image = previous = start
-    moments = before = moments or Moments.zeros_like(start)
+    loop = loop or Eager()
+    sizes = torch.as_tensor(step_size, dtype=start.dtype, device=start.device)
+    loop.load(energy, State.at(start, moments), sizes)
+    iterations = 0
+    for _ in _turns(budget, clock, loop):
+        loop.iterate()
+        iterations += 1
+    state = loop.state()
+    report = state.report.cpu()
+    if report[4].isfinite():
+        count = iterations + (moments.count if moments else 0)
+        return Descent(state.image, state.moments(count), iterations, Terms(*report[:4]), failures=0)
+    turns = _turns(budget, clock, Eager())
+    slow = _carefully(energy, State.at(start, moments), step_size=sizes, refuge=refuge, turns=turns)
+    return replace(slow, iterations=iterations + slow.iterations)
+
+
+def _carefully(
+    energy: Differentiable, state: State, *, step_size: Tensor, refuge: Tensor, turns: Iterator[int]
+) -> Descent:
+    """Return the descent with a look at the numbers of each iteration.
+
+    One that is not finite is thrown away with its gradient and the step is halved; after three in a row the descent
+    goes on from `refuge` with an empty memory.
+    """
+    good = state.copy()
     terms: Terms | None = None
     iterations = failures = bad_in_a_row = 0
-    began = clock()
-    while iterations < max(budget.iterations, 1):
-        latest, gradient = energy.value_and_grad(image)
+    for _ in turns:
+        before = state.copy()
+        iterate(energy, state, step_size)
         iterations += 1
-        if _is_finite(latest.total, gradient):
-            bad_in_a_row, terms = 0, latest
-            previous, before = image, moments
-            moments = moments.updated(gradient)
-            image = (image + moments.step(step_size)).clamp_(0, 1)
-        else:
-            bad_in_a_row, failures = bad_in_a_row + 1, failures + 1
-            step_size = step_size / 2
-            image, moments = previous, before
-            if bad_in_a_row == BAD_STEPS_BEFORE_RESTART:
-                image = previous = refuge
-                moments = before = Moments.zeros_like(refuge)
+        report = state.report.cpu()
+        if report[4].isfinite():
+            good, bad_in_a_row, terms = before, 0, Terms(*report[:4])
+            continue
+        failures, bad_in_a_row = failures + 1, bad_in_a_row + 1
+        step_size = step_size / 2
+        if bad_in_a_row == BAD_STEPS_BEFORE_RESTART:
+            good = State.at(refuge, None)
+        state = good.copy()
+    return Descent(state.image, state.moments(int(state.count)), iterations, terms, failures)
+
+
+def _turns(budget: Budget, clock: Callable[[], float], loop: Loop) -> Iterator[int]:
+    """Yield the number of each iteration that may still be begun."""
+    began = clock()
+    for done in range(1, max(budget.iterations, 1) + 1):
+        yield done
+        if budget.deadline is None:
+            continue
+        loop.keep_pace()
         now = clock()
-        if budget.deadline is not None and now + (now - began) / iterations > budget.deadline:
-            break
-    return Descent(image, moments, iterations, terms, failures)
-
-
-def _is_finite(total: Tensor, gradient: Tensor) -> bool:
-    return bool(torch.isfinite(total + gradient.sum()))
+        each = (now - began) / max(done - loop.lag, 1)
+        if now + (loop.lag + 1) * each > budget.deadline:
+            return

@@ -13,7 +13,8 @@ from torch import Tensor
 from models.consistency import temporal_error
 from models.descent import Budget, descend
 from models.flow import FlowEstimator
-from models.stylizer import CutDetector, Objective, Stylized
+from models.sight import CutDetector
+from models.stylizer import Objective, Stylized
 from models.warp import visible_mask, warp
 
 Initialization = Literal["independent", "previous", "flow"]

@@ -16,6 +16,10 @@ STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 CONTENT_LAYERS = ("conv4_2",)
 
 
+STEADIEST = 1000.0
+"""The weight of the temporal term that is of use, at most."""
+
+
 @dataclass(frozen=True, slots=True)
 class Balance:
     """What each term weighs, after each was divided by its own natural size (see `Objective`)."""
@@ -26,19 +30,24 @@ class Balance:
     temporal: float = 0.0
 
     @classmethod
-    def of(cls, style_strength: float) -> "Balance":
-        """Return the balance for one knob.
+    def of(cls, style_strength: float, steadiness: float = 0.0) -> "Balance":
+        """Return the balance for two knobs.
 
-        Style and content are weighed by the squares of the knob's two shares, so that 0 is the frame, 1 the painting's
-        style alone, and 0.5 the default of 30 to 1.
+        Style and content are weighed by the squares of the first knob's two shares, so that 0 is the frame, 1 the
+        painting's style alone, and 0.5 the default of 30 to 1. The second's square weighs the temporal term.
 
         Raises:
-            ValueError: `style_strength` is not in 0..1.
+            ValueError: a knob is not in 0..1.
         """
-        if not 0 <= style_strength <= 1:
-            raise ValueError(f"style_strength must be in 0..1, got {style_strength!r}")
+        for name, knob in ("style_strength", style_strength), ("steadiness", steadiness):
+            if not 0 <= knob <= 1:
+                raise ValueError(f"{name} must be in 0..1, got {knob!r}")
         default = cls()
-        return cls(content=default.content * 4 * (1 - style_strength) ** 2, style=default.style * 4 * style_strength**2)
+        return cls(
+            content=default.content * 4 * (1 - style_strength) ** 2,
+            style=default.style * 4 * style_strength**2,
+            temporal=STEADIEST * steadiness**2,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,10 @@ class Style:
         with torch.no_grad():
             return cls({name: gram_matrix(maps) for name, maps in network(painting, layers).items()})
 
+    def toward(self, other: "Style", share: float) -> "Style":
+        """Return the style that is so far on the straight way to `other`, of the same layers."""
+        return Style({name: gram.lerp(other.grams[name], share) for name, gram in self.grams.items()})
+
 
 class Objective:
     """E for one painting. Make it once per style, ask it for each frame.
@@ -91,6 +104,10 @@ class Objective:
         self.content_layers = tuple(content_layers)
         self.layers = (*style.grams, *content_layers)
         self.style_scales = {name: 1 / gram.square().mean() / len(style.grams) for name, gram in style.grams.items()}
+
+    def restyled(self, style: Style, balance: Balance) -> "Objective":
+        """Return the energy of another painting and balance, with the same network and layers."""
+        return Objective(self.network, style, balance=balance, content_layers=self.content_layers)
 
     def at(self, content: Tensor, *, warped: Tensor | None = None, visible: Tensor | None = None) -> "Energy":
         """Return the energy for one frame.

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from models.consistency import temporal_error
-from models.descent import STEP_SIZE, Budget, Differentiable, Moments, descend
+from models.descent import STEP_SIZE, Budget, Differentiable, Loop, Moments, descend
 from models.flow import FlowEstimator
 from models.objective import Terms
 from models.rest import Rest
+from models.sight import CutDetector, Observer, Sight
 from models.warp import visible_mask, warp
 
 SAME_COLOR = 0.02
@@ -23,18 +24,6 @@ class Objective(Protocol):
 
     def at(self, content: Tensor, *, warped: Tensor | None = None, visible: Tensor | None = None) -> Differentiable:
         """Return the energy for one frame."""
-        ...
-
-
-class CutDetector(Protocol):
-    """Tells a scene cut in the frame where it happens."""
-
-    def __call__(self, image: Tensor) -> bool:
-        """Return whether `image`, 1 x 3 x H x W, begins a new scene after those seen before."""
-        ...
-
-    def reset(self) -> None:
-        """Forget what was seen."""
         ...
 
 
@@ -59,6 +48,7 @@ class Stylized:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Memory:
+    scene: int
     content: Tensor
     image: Tensor
     moments: Moments
@@ -74,6 +64,7 @@ class _Memory:
         moved = torch.split(warp(torch.cat(maps, 1), flow), [each.shape[1] for each in maps], 1)
         content, mean, square, heat, rest_content = (each.contiguous() for each in moved)
         return _Memory(
+            scene=self.scene,
             content=content,
             image=warp(self.image, flow, sharp=True).clamp(0, 1),
             moments=Moments(mean, square, moments.count),
@@ -99,6 +90,7 @@ class Stylizer:
         flow: the optical flow.
         cuts: tells where a new scene begins.
         fill: what to start from where nothing painted can be moved: a function of the frame.
+        loop: what runs the iterations; None: each as it is asked for.
     """
 
     def __init__(
@@ -108,17 +100,18 @@ class Stylizer:
         flow: FlowEstimator,
         cuts: CutDetector,
         fill: Callable[[Tensor], Tensor],
+        loop: Loop | None = None,
     ) -> None:
         self._objective = objective
-        self._flow = flow
-        self._cuts = cuts
+        self._observer = Observer(flow, cuts)
         self._fill = fill
+        self._loop = loop
         self._memory: _Memory | None = None
 
     def reset(self) -> None:
         """Forget everything: the next frame begins a scene."""
         self._memory = None
-        self._cuts.reset()
+        self._observer.reset()
 
     def restyle(self, objective: Objective, fill: Callable[[Tensor], Tensor]) -> None:
         """Paint towards something else from the next frame on; the painting and its descent are kept."""
@@ -126,19 +119,37 @@ class Stylizer:
         self._fill = fill
 
     def step(self, content: Tensor, budget: Budget) -> Stylized:
-        """Paint the next frame.
+        """Look at the next frame and paint it.
 
         Args:
             content: 1 x 3 x H x W, RGB in [0, 1], on the objective's device.
             budget: iterations and deadline.
         """
+        return self.paint(self.observe(content), budget)
+
+    def observe(self, content: Tensor) -> Sight:
+        """Look at the next frame, 1 x 3 x H x W in [0, 1]; another thread may do so while the last one is painted."""
+        return self._observer.observe(content)
+
+    def paint(self, sight: Sight, budget: Budget) -> Stylized:
+        """Paint a frame that was looked at; not every one need be painted."""
+        content = sight.content
         fill = self._fill(content)
-        start = self._start(content, fill)
+        start = self._start(sight, fill)
         energy = self._objective.at(content, warped=start.warped, visible=start.visible)
         step_size = STEP_SIZE * start.rest.heat
-        result = descend(energy, start.image, budget=budget, refuge=fill, moments=start.moments, step_size=step_size)
-        # An energy that was not finite once in the whole frame has nothing worth carrying on.
-        self._memory = None if result.terms is None else _Memory(content, result.image, result.moments, start.rest)
+        result = descend(
+            energy,
+            start.image,
+            budget=budget,
+            refuge=fill,
+            moments=start.moments,
+            step_size=step_size,
+            loop=self._loop,
+        )
+        self._memory = _Memory(sight.scene, content, result.image, result.moments, start.rest)
+        if result.terms is None:  # an energy that was never finite in the whole frame has nothing worth carrying on
+            self._memory = None
         return Stylized(
             image=result.image,
             iterations=result.iterations,
@@ -149,14 +160,15 @@ class Stylizer:
             flow=start.flow,
         )
 
-    def _start(self, content: Tensor, fill: Tensor) -> _Start:
+    def _start(self, sight: Sight, fill: Tensor) -> _Start:
         """Return where the descent begins: the last painting and moments moved along the flow, or the fill."""
-        is_cut = self._cuts(content)
-        memory = self._memory
-        if memory is None or is_cut or memory.content.shape != content.shape:
+        content, motion, memory = sight.content, sight.motion, self._memory
+        if memory is None or motion is None or memory.scene != sight.scene:
             return _Start(fill, Rest.broken_by(content))
-        flow, still = memory.rest.settle(self._flow(content, memory.content), content)
-        visible = visible_mask(flow, self._flow(memory.content, content))
+        if motion.last is not memory.content:  # the frame between was not painted
+            motion = self._observer.compare(content, memory.content)
+        flow, still = memory.rest.settle(motion.there, content)
+        visible = visible_mask(flow, motion.back)
         moved = memory.moved(flow)
         kept = visible | still | _looks_alike(content, moved.content)
         return _Start(

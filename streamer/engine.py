@@ -15,18 +15,19 @@ from torch import Tensor
 
 from models import paintings
 from models.adjoint import AdjointObjective
-from models.color import color_statistics, palette_fill
 from models.cuts import CutDetector
 from models.flow import DIS
 from models.initialization import PaperStylizer
-from models.objective import Balance, Objective, Style
+from models.look import Look
+from models.objective import Balance, Objective
 from models.precision import fastest_precision
-from models.stylizer import CutDetector as Cuts
+from models.sight import CutDetector as Cuts
 from models.stylizer import Stylizer
 from models.vgg import VGG
 from models.weights import WeightsError, load
-from streamer.config import AUTO, ConfigError, Paint
-from streamer.picture import PictureError, read_picture
+from streamer.config import AUTO, ConfigError, Hot, Paint, shown
+from streamer.gallery import Gallery
+from streamer.picture import PictureError
 from streamer.pixels import to_tensor
 
 STYLE_TO_FRAME = 1.5
@@ -41,11 +42,17 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """One style, ready to paint with."""
+    """One look and one balance, ready to paint with."""
 
     objective: AdjointObjective
-    fill: Callable[[Tensor], Tensor]
-    """What to start from where nothing painted can be moved, a function of the frame."""
+    look: Look
+    size: int
+    """Long side of the frames in pixels; paintings are scaled with it."""
+
+    @property
+    def fill(self) -> Callable[[Tensor], Tensor]:
+        """What to start from where nothing painted can be moved, a function of the frame."""
+        return self.look.fill
 
     def stylizer(self, way: Way = "carried", *, cuts: Cuts | None = None) -> Stylizer | PaperStylizer:
         """Return a new stylizer, which remembers nothing yet."""
@@ -54,27 +61,68 @@ class Engine:
             return Stylizer(self.objective, flow=DIS(), cuts=cuts, fill=self.fill)
         return PaperStylizer(self.objective, init=way, flow=DIS(), cuts=cuts)
 
+    def look_at(self, painting: NDArray[np.uint8]) -> Look:
+        """Return the look of a painting, H x W x 3, at the size at which frames can take it on."""
+        return _look(self.objective.objective.network, painting, self.size)
 
-def make_engine(paint: Paint, *, device: torch.device, size: int) -> Engine:
+    def restyled(self, look: Look, hot: Hot) -> "Engine":
+        """Return the engine of this look and these settings: itself if they are its own.
+
+        Another one shares the network, so that nothing is packed again.
+        """
+        balance = Balance.of(hot.style_strength, hot.steadiness)
+        if look is self.look and balance == self.objective.objective.balance:
+            return self
+        objective = self.objective.objective.restyled(look.style, balance)
+        return Engine(self.objective.restyled(objective), look, self.size)
+
+
+def make_engine(paint: Paint, *, device: torch.device, size: int, gallery: Gallery | None = None) -> Engine:
     """Return the engine for these settings.
 
     Args:
         paint: style, its strength and the weights.
         device: where to paint.
         size: long side of the frames in pixels; the painting is scaled with it.
+        gallery: where the paintings are; None: where the settings say.
 
     Raises:
-        ConfigError: the weights or the painting cannot be used.
+        ConfigError: the weights or a painting cannot be used.
     """
     try:
         weights = load(paint.weights)
     except WeightsError as error:
         raise ConfigError(f"paint.weights: {error}") from None
     network = VGG(weights, device=device, dtype=fastest_precision(device))
-    painting = _painting(paint.style, long_side=round(STYLE_TO_FRAME * size), device=device)
-    objective = Objective(network, Style.of(network, painting), balance=Balance.of(paint.style_strength))
-    palette = color_statistics(painting)
-    return Engine(AdjointObjective(objective), fill=lambda frame: palette_fill(frame, palette))
+    gallery = gallery or make_gallery(paint, size=size)
+    look = _look(network, _painting(gallery, "paint.style", paint.style), size)
+    if paint.blend is not None:
+        other = _look(network, _painting(gallery, "paint.blend", paint.blend), size)
+        look = look.toward(other, paint.blend_weight)
+    balance = Balance.of(paint.style_strength, paint.steadiness)
+    return Engine(AdjointObjective(Objective(network, look.style, balance=balance)), look, size)
+
+
+def make_gallery(paint: Paint, *, size: int) -> Gallery:
+    """Return the paintings that may be chosen: built-in ones, those the settings name, uploaded ones, a folder's.
+
+    Args:
+        paint: names of paintings, and the folder.
+        size: long side of the frames in pixels; built-in paintings are made for it.
+
+    Raises:
+        ConfigError: there is no such folder.
+    """
+    folder = None if paint.styles_folder is None else Path(paint.styles_folder).expanduser()
+    if folder is not None and not folder.is_dir():
+        raise ConfigError(f"paint.styles_folder: expected a folder, got {shown(paint.styles_folder)}")
+    named = (style for style in (paint.style, paint.blend) if style and style not in paintings.NAMES)
+    return Gallery(
+        paintings.NAMES,
+        paint=lambda name: _built_in(name, _painting_px(size)),
+        settings=[Path(style) for style in named],
+        folder=folder,
+    )
 
 
 def choose_device(wanted: str) -> tuple[torch.device, Mapping[str, str]]:
@@ -108,14 +156,20 @@ def _cuda_problem(device: str) -> str | None:
     return None
 
 
-def _painting(style: str, *, long_side: int, device: torch.device) -> torch.Tensor:
-    """Return the painting, 1 x 3 x H x W: a built-in one, or a picture file."""
+def _painting(gallery: Gallery, key: str, style: str) -> NDArray[np.uint8]:
+    """Return the painting that the setting `key` names."""
     try:
-        built_in = style in paintings.NAMES
-        picture = _built_in(style, long_side) if built_in else read_picture(Path(style).expanduser())
+        return gallery.picture(gallery.name_of(style))
     except PictureError as error:
-        raise ConfigError(f"paint.style: {error}; the built-in ones are {', '.join(paintings.NAMES)}") from None
-    return to_tensor(picture, size=long_side, device=device)
+        raise ConfigError(f"{key}: {error}; the built-in ones are {', '.join(paintings.NAMES)}") from None
+
+
+def _look(network: VGG, painting: NDArray[np.uint8], size: int) -> Look:
+    return Look.of(network, to_tensor(painting, size=_painting_px(size), device=network.device))
+
+
+def _painting_px(size: int) -> int:
+    return round(STYLE_TO_FRAME * size)
 
 
 def _built_in(style: str, long_side: int) -> NDArray[np.uint8]:

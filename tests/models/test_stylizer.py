@@ -167,12 +167,12 @@ def test_a_network_that_gives_nan_paints_the_fill_and_the_next_good_frame_recove
     """FAULTS: nothing that is not finite is published or remembered."""
     stylizer = make(objective)
     stylizer.step(random_image(), BUDGET)
-    good = dict(objective.forward)
-    objective.forward["conv3_1"] = lambda maps: good["conv3_1"](maps) * math.nan
+    good = dict(objective.kernels.up)
+    objective.kernels.up["conv3_1"] = lambda maps: good["conv3_1"](maps) * math.nan
     results = [stylizer.step(random_image(), Budget(4)) for _ in range(3)]
     assert all(torch.isfinite(result.image).all() and result.terms is None for result in results)
     torch.testing.assert_close(results[0].image, fill(random_image()))
-    objective.forward.update(good)
+    objective.kernels.up.update(good)
     recovered = stylizer.step(random_image(), BUDGET)
     assert recovered.restarted
     assert recovered.terms is not None
