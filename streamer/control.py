@@ -12,14 +12,14 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from protocols.frame import Frame
-from streamer.config import NONE, Hot, shown
+from streamer.config import NONE, Hot, Paint, shown
 from streamer.gallery import Gallery
 from streamer.picture import PictureError
 from streamer.recordings import Recordings
 from streamer.settings import allowed, nearest
 from streamer.snapshot import as_png
 
-__all__ = ["ChangeError", "Control", "Hot", "Orders"]
+__all__ = ["ChangeError", "Control", "Hot", "Orders", "hot_settings"]
 
 PAINTINGS = ("style", "blend")
 """The settings that name a painting."""
@@ -45,6 +45,13 @@ class Orders:
     paused: bool
     afresh: bool
     """The next frame begins a picture of its own. Said once."""
+
+
+def hot_settings(paint: Paint, gallery: Gallery) -> Hot:
+    """Return what people may change of ``paint``, each painting by its name in the gallery."""
+    hot = {name: getattr(paint, name) for name in Hot.model_fields}
+    names = {key: hot[key] and gallery.name_of(hot[key]) for key in PAINTINGS}
+    return Hot(**{**hot, **names})
 
 
 class Control:
