@@ -1,7 +1,7 @@
 """The recurrence: one painted frame from the last one. All memory between frames is one optional value."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -114,7 +114,12 @@ class Stylizer:
         self._observer.reset()
 
     def restyle(self, objective: Objective, fill: Callable[[Tensor], Tensor]) -> None:
-        """Paint towards something else from the next frame on; the painting and its descent are kept."""
+        """Paint towards something else from the next frame on; the painting and its descent are kept.
+
+        What had come to rest is awake again: else a wall painted for long would never change.
+        """
+        if self._memory is not None:
+            self._memory = replace(self._memory, rest=Rest.broken_by(self._memory.content))
         self._objective = objective
         self._fill = fill
 
