@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from protocols.url import redact
-from streamer.config import Config
+from streamer.config import OFF, Config
 from streamer.edges import try_addresses
 from streamer.exits import Exit, exit_code
 from streamer.log import close as close_log
@@ -29,6 +29,7 @@ from streamer.telemetry import State
 if TYPE_CHECKING:
     from streamer.assemble import Parts
     from streamer.pipeline import Pipeline
+    from streamer.web.server import HttpServer
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 DAEMON = "daemon"
@@ -75,6 +76,7 @@ class Daemon:
         self._service = service or notifier()
         self._news: SimpleQueue[News] = SimpleQueue()
         self._pipeline: Pipeline | None = None
+        self._http: HttpServer | None = None
         self._ended: set[str] = set()
         self._is_over = False
         self._code = Exit.STOPPED
@@ -107,11 +109,26 @@ class Daemon:
         from streamer.pipeline import Pipeline  # noqa: PLC0415 - imports torch
 
         self._pipeline = Pipeline(parts, config, tell=self._news.put)
+        self._show_page(parts, self._pipeline)
         self._await(self._pipeline.start_sinks())
         if self._is_over:
             return
         self._pipeline.start()
         log.info("started", device=str(parts.device), size=parts.size)
+
+    def _show_page(self, parts: "Parts", pipeline: "Pipeline") -> None:
+        """Let browsers in, if the settings say so.
+
+        Raises:
+            FatalError: the address cannot be had.
+        """
+        if self._config.http.listen == OFF:
+            return
+        from streamer.web.server import HttpServer  # noqa: PLC0415 - imports torch
+        from streamer.web.stream import stream_of  # noqa: PLC0415 - as above
+
+        self._http = HttpServer(stream_of(parts, pipeline, self._config))
+        self._http.start()
 
     def _assembled(self) -> "Parts | None":
         """Return the parts; None if we are told to stop before they are made.
@@ -191,6 +208,8 @@ class Daemon:
         self._service.stopping()
         if self._pipeline is not None:
             self._drain(self._pipeline)
+        if self._http is not None:
+            self._http.stop()
         log.info("stopped", exit_code=int(self._code))
         self._service.close()
 

@@ -1,0 +1,128 @@
+"""The stream as the page sees it: every number and word it shows comes from here."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+
+from protocols.url import redact
+from streamer.assemble import Parts
+from streamer.config import Config
+from streamer.control import Control
+from streamer.pipeline import Pipeline
+from streamer.pulse import Pulse
+from streamer.stats import facts
+from streamer.telemetry import State, Telemetry
+from streamer.web.replies import EnergyNow, Info, PaintedFrame, Stats, Status, TroubleNow
+from streamer.web.viewing import Energy, Moment, Viewing
+
+SERVING = (State.RUNNING, State.DEGRADED, State.PAUSED)
+"""The states in which there is a picture to see."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What the API speaks of and acts upon."""
+
+    config: Config
+    telemetry: Telemetry
+    control: Control
+    viewing: Viewing
+    pulses: Mapping[str, Pulse]
+    """The proof that each loop moves, by name."""
+    device: str
+    size: int
+    reload: Callable[[], object] | None = None
+    """Reads the settings file again; raises ``ConfigError`` if it cannot be used."""
+    began: float = field(default_factory=time.monotonic)
+
+    def info(self) -> Info:
+        """Return what does not change while the daemon runs."""
+        return Info(
+            name=self.config.name,
+            version=version("deepmovie"),
+            source=redact(self.config.source),
+            sinks=[redact(url) for url in self.config.sinks],
+            device=self.device,
+            size=self.size,
+            uptime_s=time.monotonic() - self.began,
+            max_viewers=self.config.http.max_viewers,
+        )
+
+    def status(self, *, viewers: int) -> Status:
+        """Return how it goes, in words."""
+        snapshot = self.telemetry.snapshot()
+        recording = self.control.recording
+        troubles = [
+            TroubleNow(
+                part=trouble.part,
+                reason=trouble.reason,
+                text=redact(str(trouble)),
+                lasts_s=trouble.lasts_s,
+                retry_in_s=trouble.retry_in_s,
+            )
+            for trouble in snapshot.troubles.values()
+        ]
+        return Status(
+            state=snapshot.state,
+            text="; ".join(trouble.text for trouble in troubles) or snapshot.state.value,
+            troubles=troubles,
+            paused=self.control.paused,
+            recording=recording.name if recording else None,
+            viewers=viewers,
+        )
+
+    def stats(self) -> Stats:
+        """Return the numbers; waits for the device when there are new energies."""
+        frames = [_painted(moment) for moment in self.viewing.moments]
+        return Stats.model_validate({**facts(self.telemetry.snapshot()), "frames": frames})
+
+    @property
+    def stuck(self) -> list[str]:
+        """The loops that do not move though they said that they would."""
+        return [name for name, pulse in self.pulses.items() if pulse.is_overdue]
+
+    @property
+    def unready(self) -> list[str]:
+        """Why there is no fresh picture to see; empty if there is one."""
+        snapshot = self.telemetry.snapshot()
+        if snapshot.state in SERVING:
+            return []
+        return [snapshot.state.value, *(f"{each.part}: {each.reason}" for each in snapshot.troubles.values())]
+
+
+def stream_of(parts: Parts, pipeline: Pipeline, config: Config) -> Stream:
+    """Return the stream that a pipeline paints; to be called before it starts."""
+    viewing = Viewing()
+    pipeline.watch(viewing)
+    return Stream(
+        config=config,
+        telemetry=pipeline.telemetry,
+        control=pipeline.control,
+        viewing=viewing,
+        pulses=pipeline.pulses,
+        device=str(parts.device),
+        size=parts.size,
+    )
+
+
+def _painted(moment: Moment) -> PaintedFrame:
+    energy = moment.energy
+    return PaintedFrame(
+        sequence=moment.sequence,
+        iterations=moment.iterations,
+        cut=moment.cut,
+        temporal_error=moment.temporal_error,
+        energy=_shares(energy) if energy else None,
+    )
+
+
+def _shares(energy: Energy) -> EnergyNow:
+    whole = energy.total or 1.0
+    return EnergyNow(
+        total=energy.total,
+        content=energy.content / whole,
+        style=energy.style / whole,
+        variation=energy.variation / whole,
+        temporal=energy.temporal / whole,
+    )
