@@ -288,7 +288,7 @@ class Output(Section):
     when_idle: Literal["hold", "refine", "slate"] = Field(
         default="hold",
         description="What goes out once a second while no new frame comes: the last picture as it is (hold), painted "
-        "further until it rests (refine), or darkened behind a note that the signal is gone (slate).",
+        "further until it rests (refine), or, once input.stall_timeout_s is over, dark behind a card (slate).",
     )
     recordings: NameOrPath = Field(
         default="rec", description="The folder for films recorded on demand; it is made when the first one begins."

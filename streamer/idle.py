@@ -9,6 +9,9 @@ from models.descent import Budget
 from protocols.frame import Frame
 from streamer.canvas import Canvas, Painted
 from streamer.config import Hot
+from streamer.gallery import Gallery
+from streamer.picture import PictureError
+from streamer.slate import slate
 
 AT_REST = 0.001
 """Between two paintings of the same frame, RMSE: a quarter of an 8-bit level."""
@@ -62,3 +65,48 @@ class Refine(Hold):
         if error is not None and error < AT_REST:
             self._rests = last.source, hot
         return painted
+
+
+class Slate(Hold):
+    """A card that says since when there is no signal, over the last picture.
+
+    Until the source has been silent for ``patience_s``, the last picture is held: a slow source is no lost one.
+
+    Args:
+        gallery: the card has the colors of the painting.
+        patience_s: when the silence begins to count.
+        clock: monotonic, seconds.
+        wall: seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        gallery: Gallery,
+        *,
+        patience_s: float,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._gallery = gallery
+        self._patience_s = patience_s
+        self._clock = clock
+        self._wall = wall
+        self._made: tuple[Frame, Frame] | None = None
+        """Of which frame, and the card."""
+
+    def picture(self, last: Painted, hot: Hot) -> Frame:
+        """Return the card, made once for each silence."""
+        silence_s = self._clock() - last.source.received_at
+        if silence_s < self._patience_s:
+            return super().picture(last, hot)
+        if self._made is None or self._made[0] is not last.source:
+            self._made = last.source, self._card(last.frame, hot, since=self._wall() - silence_s)
+        return self._made[1]
+
+    def _card(self, frame: Frame, hot: Hot, *, since: float) -> Frame:
+        try:
+            painting = self._gallery.picture(hot.style)
+        except PictureError:  # its file is gone; what was painted with it has its colors, too
+            painting = frame.image
+        detail = f"since {time.strftime('%H:%M:%S', time.localtime(since))}"
+        return replace(frame, image=slate(frame.image, painting, title="no signal", detail=detail), stale=True)

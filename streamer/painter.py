@@ -140,10 +140,10 @@ class Painter:
         """Wait until a frame may be begun; while painting is paused, a file's frames wait for it to go on."""
         self._heed()
         while (pause_s := self._governor.pause_s()) > 0 and not self._stop.is_set():
-            self._keep_alive()
+            self._keep_alive(Hold())
             self._stop.wait(min(pause_s, self._until_heartbeat_s()))
         while self._paused and not self._live and not self._stop.is_set():
-            self._keep_alive()
+            self._keep_alive(Hold())
             self._control.await_resumed(self._until_heartbeat_s())
 
     def _await_frame(self) -> tuple[Frame, bool]:
@@ -154,11 +154,11 @@ class Painter:
         """
         frame, waited = self._inbox.take_within(0), False
         while frame is None:
-            self._keep_alive()
+            self._keep_alive(Hold() if self._paused else self._idle)
             frame, waited = self._inbox.take_within(0 if self._improve() else self._until_heartbeat_s()), True
         return frame, waited
 
-    def _keep_alive(self) -> None:
+    def _keep_alive(self, idle: Idle) -> None:
         """Send a picture if nothing went out for a second, so that late joiners see one."""
         self.pulse.expect(IDLE_PATIENCE_S)
         if self._until_heartbeat_s() > 0:
@@ -166,8 +166,7 @@ class Painter:
         self._heed()
         self._sent_at = self._clock()
         if self._last is not None and self._live and not self._stop.is_set():
-            picture = replace(self._last.frame, stale=True)
-            self._hand(self._last, picture if self._paused else self._idle.picture(self._last, self._hot))
+            self._hand(self._last, idle.picture(self._last, self._hot))
             self._telemetry.repeat()
 
     def _improve(self) -> bool:

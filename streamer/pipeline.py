@@ -10,8 +10,9 @@ from streamer.assemble import Parts
 from streamer.canvas import Canvas
 from streamer.config import Config
 from streamer.control import Control, hot_settings
+from streamer.gallery import Gallery
 from streamer.governor import Governor, Punctual, Unhurried
-from streamer.idle import Hold, Idle, Refine
+from streamer.idle import Hold, Idle, Refine, Slate
 from streamer.ledger import Place
 from streamer.mailbox import Mailbox
 from streamer.news import Ended, News, Tried
@@ -76,7 +77,7 @@ class Pipeline:
             governor=_governor(config, live=live),
             telemetry=self.telemetry,
             live=live,
-            idle=_idle(config, canvas),
+            idle=_idle(config, canvas, parts.gallery),
             resume_window_s=config.input.resume_window_s,
             stop=self._stop,
         )
@@ -157,5 +158,11 @@ def _governor(config: Config, *, live: bool) -> Governor:
     return Unhurried(iterations=config.paint.iterations)
 
 
-def _idle(config: Config, canvas: Canvas) -> Idle:
-    return {"hold": Hold(), "refine": Refine(canvas), "slate": Hold()}[config.output.when_idle]
+def _idle(config: Config, canvas: Canvas, gallery: Gallery) -> Idle:
+    match config.output.when_idle:
+        case "hold":
+            return Hold()
+        case "refine":
+            return Refine(canvas)
+        case "slate":
+            return Slate(gallery, patience_s=config.input.stall_timeout_s)
