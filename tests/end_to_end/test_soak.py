@@ -18,7 +18,7 @@ from tests.end_to_end.soak import COUNTS, MEMORY, Sample, collector, complaints,
 FULL = os.environ.get("DEEPMOVIE_FULL") == "1"
 FRAMES = 20_000 if FULL else 1_500
 PLANTED_FRAMES = 1_000
-STEP = 250
+STEP = 50
 """Frames after which there must have been a sign of life."""
 
 
