@@ -11,9 +11,9 @@ from typing import Literal, get_args
 from torch import Tensor
 
 from models.consistency import temporal_error
-from models.descent import Budget, descend
+from models.descent import Budget, Loop, descend
 from models.flow import FlowEstimator
-from models.sight import CutDetector
+from models.sight import CutDetector, Observer, Sight
 from models.stylizer import Objective, Stylized
 from models.warp import visible_mask, warp
 
@@ -23,7 +23,7 @@ Initialization = Literal["independent", "previous", "flow"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Last:
-    content: Tensor
+    sight: Sight
     image: Tensor
 
 
@@ -44,39 +44,54 @@ class PaperStylizer:
         init: where the descent of a frame starts.
         flow: the optical flow.
         cuts: tells where a new scene begins.
+        loop: what runs the iterations; None: each as it is asked for.
     """
 
-    def __init__(self, objective: Objective, *, init: Initialization, flow: FlowEstimator, cuts: CutDetector) -> None:
+    def __init__(
+        self,
+        objective: Objective,
+        *,
+        init: Initialization,
+        flow: FlowEstimator,
+        cuts: CutDetector,
+        loop: Loop | None = None,
+    ) -> None:
         if init not in get_args(Initialization):
             raise ValueError(f"init must be one of {', '.join(get_args(Initialization))}, got {init!r}")
         self._objective = objective
         self._init = init
-        self._flow = flow
-        self._cuts = cuts
+        self._loop = loop
+        self._observer = Observer(flow, cuts)
         self._last: _Last | None = None
 
     def reset(self) -> None:
         """Forget everything: the next frame begins a scene."""
         self._last = None
-        self._cuts.reset()
+        self._observer.reset()
 
     def restyle(self, objective: Objective, fill: Callable[[Tensor], Tensor]) -> None:  # noqa: ARG002 - as `Stylizer`
         """Paint towards something else from the next frame on."""
         self._objective = objective
 
     def step(self, content: Tensor, budget: Budget) -> Stylized:
-        """Paint the next frame.
+        """Look at the next frame and paint it, as `Stylizer.step`."""
+        return self.paint(self.observe(content), budget)
 
-        Args:
-            content: 1 x 3 x H x W, RGB in [0, 1], on the objective's device.
-            budget: iterations and deadline.
-        """
-        last = self._last_of_scene(content)
-        moved = None if last is None else self._moved(last, content)
+    def observe(self, content: Tensor) -> Sight:
+        """Look at the next frame, as `Stylizer.observe`."""
+        return self._observer.observe(content)
+
+    def paint(self, sight: Sight, budget: Budget) -> Stylized:
+        """Paint a frame that was looked at, as `Stylizer.paint`."""
+        content, last = sight.content, self._last
+        if last is not None and last.sight.scene != sight.scene:
+            last = None
+        moved = None if last is None else self._moved(last, sight)
         warped, visible = (moved.image, moved.visible) if moved else (None, None)
         energy = self._objective.at(content, warped=warped, visible=visible)
-        result = descend(energy, self._start(content, last, warped), budget=budget, refuge=content)
-        self._last = None if result.terms is None else _Last(content, result.image)
+        start = self._start(content, last, warped)
+        result = descend(energy, start, budget=budget, refuge=content, loop=self._loop)
+        self._last = None if result.terms is None else _Last(sight, result.image)
         return Stylized(
             image=result.image,
             iterations=result.iterations,
@@ -87,16 +102,14 @@ class PaperStylizer:
             flow=moved.flow if moved else None,
         )
 
-    def _last_of_scene(self, content: Tensor) -> _Last | None:
-        is_cut, last = self._cuts(content), self._last
-        return None if last is None or is_cut or last.content.shape != content.shape else last
-
     def _start(self, content: Tensor, last: _Last | None, warped: Tensor | None) -> Tensor:
         if last is None or warped is None or self._init == "independent":
             return content
         return last.image if self._init == "previous" else warped
 
-    def _moved(self, last: _Last, content: Tensor) -> _Moved:
-        flow = self._flow(content, last.content)
-        visible = visible_mask(flow, self._flow(last.content, content))
-        return _Moved(warp(last.image, flow, sharp=True).clamp(0, 1), visible, flow)
+    def _moved(self, last: _Last, sight: Sight) -> _Moved:
+        motion = sight.motion
+        if motion is None or motion.since != last.sight.number:
+            motion = self._observer.compare(sight.content, last.sight.content, since=last.sight.number)
+        visible = visible_mask(motion.there, motion.back)
+        return _Moved(warp(last.image, motion.there, sharp=True).clamp(0, 1), visible, motion.there)

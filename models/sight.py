@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from models.flow import FlowEstimator
@@ -28,10 +29,10 @@ class CutDetector(Protocol):
 class Motion:
     """How two frames of a scene lie to each other; flows are 1 x 2 x H x W."""
 
-    last: Tensor
-    """The frame before, 1 x 3 x H x W."""
+    since: int
+    """The number of the frame before."""
     there: Tensor
-    """From the present frame to the last one."""
+    """From the present frame to the one before."""
     back: Tensor
 
 
@@ -39,12 +40,21 @@ class Motion:
 class Sight:
     """A frame that was looked at."""
 
-    content: Tensor
-    """1 x 3 x H x W, RGB in [0, 1]."""
+    number: int
+    """Frames that were looked at count up."""
     scene: int
     """Which scene it belongs to. A frame of another size, and the first one after `Observer.reset`, begin a new one."""
+    content: Tensor
+    """1 x 3 x H x W, RGB in [0, 1]."""
     motion: Motion | None
     """Since the frame that was looked at before; None: it begins its scene."""
+
+    def to(self, device: torch.device | str) -> "Sight":
+        """Return the same on another device."""
+        motion = self.motion
+        if motion is not None:
+            motion = Motion(motion.since, motion.there.to(device), motion.back.to(device))
+        return Sight(self.number, self.scene, self.content.to(device), motion)
 
 
 class Observer:
@@ -59,7 +69,7 @@ class Observer:
         self._flow = flow
         self._cuts = cuts
         self._last: Tensor | None = None
-        self._scene = 0
+        self._number = self._scene = 0
         self._lock = Lock()
 
     def observe(self, content: Tensor) -> Sight:
@@ -67,14 +77,16 @@ class Observer:
         with self._lock:
             is_cut = self._cuts(content)
             last, self._last = self._last, content
+            self._number += 1
             if is_cut or last is None or last.shape != content.shape:
                 self._scene += 1
-                return Sight(content, self._scene, None)
-            return Sight(content, self._scene, self.compare(content, last))
+                return Sight(self._number, self._scene, content, None)
+            motion = self.compare(content, last, since=self._number - 1)
+            return Sight(self._number, self._scene, content, motion)
 
-    def compare(self, content: Tensor, last: Tensor) -> Motion:
-        """Return how two frames of the same size lie to each other."""
-        return Motion(last, there=self._flow(content, last), back=self._flow(last, content))
+    def compare(self, content: Tensor, last: Tensor, *, since: int) -> Motion:
+        """Return how a frame lies to the one of the number `since`, of the same size."""
+        return Motion(since, there=self._flow(content, last), back=self._flow(last, content))
 
     def reset(self) -> None:
         """Forget what was seen: the next frame is the first."""

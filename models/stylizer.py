@@ -48,6 +48,7 @@ class Stylized:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Memory:
+    number: int
     scene: int
     content: Tensor
     image: Tensor
@@ -64,6 +65,7 @@ class _Memory:
         moved = torch.split(warp(torch.cat(maps, 1), flow), [each.shape[1] for each in maps], 1)
         content, mean, square, heat, rest_content = (each.contiguous() for each in moved)
         return _Memory(
+            number=self.number,
             scene=self.scene,
             content=content,
             image=warp(self.image, flow, sharp=True).clamp(0, 1),
@@ -133,11 +135,14 @@ class Stylizer:
         return self.paint(self.observe(content), budget)
 
     def observe(self, content: Tensor) -> Sight:
-        """Look at the next frame, 1 x 3 x H x W in [0, 1]; another thread may do so while the last one is painted."""
+        """Look at the next frame, 1 x 3 x H x W in [0, 1], on any device.
+
+        Another thread may do so while the last frame is painted.
+        """
         return self._observer.observe(content)
 
     def paint(self, sight: Sight, budget: Budget) -> Stylized:
-        """Paint a frame that was looked at; not every one need be painted."""
+        """Paint a frame that was looked at, on the objective's device; not every one need be painted."""
         content = sight.content
         fill = self._fill(content)
         start = self._start(sight, fill)
@@ -152,7 +157,7 @@ class Stylizer:
             step_size=step_size,
             loop=self._loop,
         )
-        self._memory = _Memory(sight.scene, content, result.image, result.moments, start.rest)
+        self._memory = _Memory(sight.number, sight.scene, content, result.image, result.moments, start.rest)
         if result.terms is None:  # an energy that was never finite in the whole frame has nothing worth carrying on
             self._memory = None
         return Stylized(
@@ -170,8 +175,8 @@ class Stylizer:
         content, motion, memory = sight.content, sight.motion, self._memory
         if memory is None or motion is None or memory.scene != sight.scene:
             return _Start(fill, Rest.broken_by(content))
-        if motion.last is not memory.content:  # the frame between was not painted
-            motion = self._observer.compare(content, memory.content)
+        if motion.since != memory.number:  # the frame between was not painted
+            motion = self._observer.compare(content, memory.content, since=memory.number)
         flow, still = memory.rest.settle(motion.there, content)
         visible = visible_mask(flow, motion.back)
         moved = memory.moved(flow)

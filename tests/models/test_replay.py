@@ -110,9 +110,7 @@ def test_an_energy_that_does_not_tell_its_aims_is_refused(objective: AdjointObje
 class Readbacks(TorchDispatchMode):
     """Counts how often a tensor's numbers are asked for by the host."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
+    count = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN204 - torch's own signature
         self.count += "_local_scalar_dense" in str(func)

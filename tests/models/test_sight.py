@@ -85,7 +85,7 @@ def test_both_flows_are_found_between_frames_of_one_scene() -> None:
     first, second = observer.observe(FRAMES[0]), observer.observe(FRAMES[1])
     assert first.motion is None
     assert second.motion is not None
-    assert second.motion.last is FRAMES[0]
+    assert second.motion.since == first.number
     assert torch.equal(second.motion.there, DIS()(FRAMES[1], FRAMES[0]))
     assert torch.equal(second.motion.back, DIS()(FRAMES[0], FRAMES[1]))
     assert observer.observe(FRAMES[2][..., :-1, :]).motion is None
