@@ -172,7 +172,8 @@ class Control:
                 if not self._waiting:
                     self._painted = None
         if not came or painted is None:
-            raise TimeoutError(f"no frame was painted within {timeout_s:g} s")
+            why = ", as painting is paused" if self.paused else ""
+            raise TimeoutError(f"no frame was painted within {timeout_s:g} s{why}")
         return as_png(*painted)
 
     def start_recording(self) -> Path:

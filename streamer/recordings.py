@@ -136,9 +136,16 @@ class _Recording:
             error = error or late
         for _ in self._outbox.clear():
             self._ledger.drop("over", Place.WAITING)
+        if not self._ledger.account().done and _is_empty(self.path):
+            self.path.unlink()
         if error is not None:
             log.error("recording_failed", path=str(self.path), reason=error.reason, error=str(error))
         log.info("recording_stopped", path=str(self.path), **_facts(self._ledger.account()))
+
+
+def _is_empty(path: Path) -> bool:
+    """Return whether there is a file, but nothing in it."""
+    return path.exists() and path.stat().st_size == 0
 
 
 def _facts(account: Account) -> dict[str, object]:
