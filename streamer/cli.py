@@ -111,6 +111,35 @@ def _send(arguments: Sequence[str]) -> int:
     )
 
 
+def _watch(arguments: Sequence[str]) -> int:
+    parser = Parser(
+        "watch",
+        "Watch any stream: say once a second how fast and how old its frames are and what is missing, and keep them\n"
+        "if wanted. Ends with the stream, or on Ctrl-C.",
+        """\
+  deepmovie watch tcp://127.0.0.1:5556
+  deepmovie watch rtsp://server/painted --seconds 10 --out painted.mp4
+  deepmovie watch tcp://127.0.0.1:5556 --out now.png""",
+    )
+    parser.add_argument("url", metavar="URL", help="the stream, as a source of run")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write a film, or the last frame as a .png")
+    parser.add_argument("--frames", type=count, metavar="N", help="stop after N frames [1 for a .png]")
+    parser.add_argument("--seconds", type=positive, metavar="S", help="stop after S seconds")
+    parser.add_argument("--allow-insecure", action="store_true", help="take frames of other machines without a key")
+    parser.add_argument("--key", metavar="FILE", help="our own .key file, as security.key for run")
+    found = parser.read(arguments)
+    from streamer.watch import watch  # noqa: PLC0415 - imports av, cv2 and zmq
+
+    return watch(
+        found.url,
+        out=found.out,
+        frames=found.frames,
+        seconds=found.seconds,
+        allow_insecure=found.allow_insecure,
+        security=Security(key=found.key),
+    )
+
+
 def _keygen(arguments: Sequence[str]) -> int:
     parser = Parser(
         "keygen",
@@ -317,6 +346,7 @@ def _complain(text: str) -> None:
 COMMANDS = {
     "run": Command("paint a stream", _run),
     "send": Command("publish any source over ZeroMQ, as a camera to test with", _send),
+    "watch": Command("look at any stream in numbers, and keep what came", _watch),
     "keygen": Command("make a key, to let chosen peers in over the network", _keygen),
     "demo": Command("show what it does, in a minute", _demo),
     "compare": Command("say how well and how steadily a clip is painted", _compare),

@@ -1,15 +1,12 @@
 """``deepmovie send``: any source published over ZeroMQ, as a camera to test with."""
 
 import os
-import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from threading import Event
-from types import FrameType
 
 from protocols.endpoints import Sink, Source
 from protocols.errors import SourceError, TransportError
@@ -28,6 +25,7 @@ from protocols.url import (
 from protocols.wire import Limits
 from streamer.config import ConfigError, Input, Security
 from streamer.edges import make_keyring
+from streamer.interrupts import stop_on_signal
 
 DEFAULT_FPS = 25.0
 
@@ -62,7 +60,7 @@ def send(
         raise ConfigError(f"command line: {error}") from None
     progress = _Progress(f"{redact(source_url)} -> {redact(sink_url)}")
     failure = None
-    with _stop_on_signal() as stop:
+    with stop_on_signal() as stop:
         try:
             _send_all(islice(_paced(source, fps, stop), frames), sink, progress)
         except TransportError as error:
@@ -128,23 +126,6 @@ def _paced(source: Source, fps: float | None, stop: Event) -> Iterator[Frame]:
             frame = replace(frame, captured_at=time.time(), received_at=time.monotonic())  # noqa: PLW2901 - the same one, now
         sent += 1
         yield replace(frame, dropped=frame.dropped + left_out)
-
-
-@contextmanager
-def _stop_on_signal() -> Iterator[Event]:
-    """Give an event that the first SIGINT or SIGTERM sets; a second one ends the process."""
-    stop = Event()
-
-    def set_stop(number: int, _frame: FrameType | None) -> None:
-        stop.set()
-        signal.signal(number, signal.SIG_DFL)
-
-    before = {number: signal.signal(number, set_stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 class _Progress:
