@@ -47,6 +47,11 @@ class HttpServer:
         """IP address and port; None if it is off."""
         return None if self._listener is None else self._listener.getsockname()[:2]
 
+    @property
+    def is_running(self) -> bool:
+        """Whether its thread is there."""
+        return self._thread.is_alive()
+
     def start(self) -> None:
         """Bind the address and begin.
 
