@@ -6,7 +6,7 @@ does all that the stylizer remembers.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Lock, Thread
 from typing import Protocol
@@ -47,14 +47,18 @@ class Looks:
     Args:
         picture: returns a painting by its name, H x W x 3.
         look_at: returns its look; takes a while.
+        known: looks that are made already.
     """
 
     def __init__(
-        self, picture: Callable[[str], NDArray[np.uint8]], look_at: Callable[[NDArray[np.uint8]], Look]
+        self,
+        picture: Callable[[str], NDArray[np.uint8]],
+        look_at: Callable[[NDArray[np.uint8]], Look],
+        known: Mapping[Name, Look],
     ) -> None:
         self._picture = picture
         self._look_at = look_at
-        self._made: OrderedDict[Name, Look | str] = OrderedDict()
+        self._made: OrderedDict[Name, Look | str] = OrderedDict(known)
         self._making: Name | None = None
         self._lock = Lock()
 
@@ -126,8 +130,9 @@ class Restyler:
         self._engine = engine
         self._stylizer = stylizer
         self._gallery = gallery
-        self._looks = Looks(gallery.picture, engine.look_at)
         self._asked = self._granted = self._wish(hot)
+        known = {self._granted.style: engine.look} if hot.blend is None else {}
+        self._looks = Looks(gallery.picture, engine.look_at, known)
         self._fade: _Fade | None = None
         self.problem: str | None = None
 

@@ -71,6 +71,7 @@ def test_an_upload_is_kept_over_a_restart_with_its_bytes(uploads: Path) -> None:
     again = gallery(uploads)
     assert again.names() == ("black", "own.style-1")
     expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    assert expected is not None
     assert np.array_equal(again.picture("own.style-1"), expected)
     assert [path.name for path in uploads.iterdir()] == ["own.style-1"]
 
