@@ -115,7 +115,7 @@ def assert_same_numbers(one: Engine, other: Engine) -> None:
 
 
 def share(here: Style, origin: Engine, target: Engine, layer: str = "conv3_1") -> float:
-    """Return how far the Gram matrix of a layer is on the line from one engine's to the other's; see that it is there."""
+    """Return how far the Gram matrix of a layer is on the line from one engine's to the other's."""
     gram, start, end = (each.grams[layer] for each in (here, origin.look.style, target.look.style))
     line = end - start
     found = float(((gram - start) * line).sum() / line.square().sum())
