@@ -156,4 +156,6 @@ class LiveConnection(Watched, WebSocketsSansIOProtocol):
     async def send(self, message: ASGISendEvent) -> None:
         """Send, and return when the peer took it: what is sent next is then the newest."""
         await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
+            self.handshake_complete = True  # refused; uvicorn takes that for a mistake of ours and logs it
         await self.writable.wait()

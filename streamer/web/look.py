@@ -140,11 +140,11 @@ Farewell = tuple[int, str]
 """With which code and which words a viewer is shown out."""
 
 
-async def _pictures(socket: WebSocket, audience: Audience, side: Side) -> Farewell:
+async def _pictures(socket: WebSocket, audience: Audience, side: Side) -> Farewell | None:
     async for jpeg, is_new in audience.pictures(side):
         if jpeg is not None and is_new:
             await socket.send_bytes(jpeg)
-    return 1001, "the daemon ends"
+    return None  # the daemon ends; uvicorn says so
 
 
 async def _bulletins(socket: WebSocket, bulletins: Bulletins) -> Farewell | None:
