@@ -122,3 +122,21 @@ def test_a_file_has_all_the_iterations_and_no_deadline() -> None:
     governor = Unhurried(iterations=12)
     budget = governor.begin(waited=True)
     assert (budget.iterations, budget.deadline, governor.pause_s()) == (12, None, 0.0)
+
+
+def test_another_rate_moves_the_next_tick_and_other_iterations_fill_the_next_frame() -> None:
+    machine = Machine(before_s=0.0, iteration_s=0.001, after_s=0.0)
+    governor = Punctual(fps=0.1, iterations=5, clock=machine.clock)
+    machine.paint(governor)
+    assert governor.pause_s() > 9
+    governor.adapt(fps=10, iterations=7)
+    assert governor.pause_s() < 0.1
+    assert machine.paint(governor)[0] == 7
+    governor.adapt(fps=1, iterations=7)
+    assert governor.pause_s() == pytest.approx(1, abs=0.02)
+
+
+def test_other_iterations_are_the_next_budget_of_a_file() -> None:
+    governor = Unhurried(iterations=12)
+    governor.adapt(fps=1, iterations=3)
+    assert governor.begin(waited=False).iterations == 3
