@@ -31,7 +31,7 @@ class SourceError(TransportError):
 class SinkError(TransportError):
     """A sink could not be opened or written.
 
-    Reasons: ``in_use``, ``refused``, ``stalled``, ``disk``, ``failed``.
+    Reasons: ``in_use``, ``refused``, ``auth``, ``stalled``, ``disk``, ``failed``.
     """
 
 
