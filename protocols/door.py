@@ -2,8 +2,9 @@
 
 import errno
 import os
-from collections.abc import Callable
-from contextlib import closing
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from threading import Event, Lock, Thread
 
 import zmq
@@ -15,7 +16,7 @@ from protocols.keys import KEY_BYTES, PublicKeys
 from protocols.notices import Notices
 
 ZAP_ADDRESS = "inproc://zeromq.zap.01"
-RESTART_S = 0.25
+RESTART_S = 0.01
 
 _REFUSED = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
 _WATCHED = _REFUSED | zmq.EVENT_DISCONNECTED
@@ -56,6 +57,8 @@ class Door:
         self._lock = Lock()
         self._admitted: PublicKeys = {}
         self._was_refused = False
+        self.turned_away = False
+        """The one we connect to refuses our key; libzmq does not try again."""
         self._closed = Event()
         self._monitor = socket.get_monitor_socket(_WATCHED | zmq.EVENT_MONITOR_STOPPED)
         self._thread = Thread(target=self._run, name="door", daemon=True)
@@ -76,15 +79,27 @@ class Door:
 
     def _run(self) -> None:
         while not self._closed.is_set():
+            began_at = time.monotonic()
             try:
-                with closing(self._context.socket(zmq.REP)) as zap:
-                    if self._asks:
-                        zap.bind(ZAP_ADDRESS)
+                with closing(self._context.socket(zmq.REP)) as zap, self._bound(zap):
                     self._serve(zap)
             except BaseException as error:  # noqa: BLE001 - whatever ends the thread, the door must be served again
                 self._notices.add("zap_handler_down", f"{self._address}: {type(error).__name__}: {error}")
-                self._closed.wait(RESTART_S)
+                # Soon, as a peer that comes in between waits 2 s for its handshake to run out; but in no tight loop.
+                self._closed.wait(max(0.0, began_at + RESTART_S - time.monotonic()))
         self._monitor.close()
+
+    @contextmanager
+    def _bound(self, zap: zmq.Socket[bytes]) -> Iterator[None]:
+        """Have ``zap`` asked; at the end free its address at once, which closing does some time later."""
+        if not self._asks:
+            yield
+            return
+        zap.bind(ZAP_ADDRESS)
+        try:
+            yield
+        finally:
+            zap.unbind(ZAP_ADDRESS)
 
     def _serve(self, zap: zmq.Socket[bytes]) -> None:
         poller = zmq.Poller()
@@ -137,7 +152,8 @@ class Door:
         elif event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
             self._notices.add("peer_auth_failed", f"{self._address}: {_protocol_error(value)}")
         elif not self._asks:  # else it was counted when it was answered, with the key
-            self._notices.add("peer_auth_failed", f"{self._address}: our key was refused ({value})")
+            self.turned_away = True
+            self._notices.add("peer_auth_failed", f"{self._address}: our own key is refused ({value})")
 
 
 def _protocol_error(value: int) -> str:

@@ -60,6 +60,11 @@ class Link:
             self.reopen()
         return bool(gone)
 
+    @property
+    def turned_away(self) -> bool:
+        """Whether the one we connect to refuses our key; nothing will come until the link is opened anew."""
+        return self._door.turned_away
+
     def reopen(self) -> None:
         """Let go of all peers, and of all that libzmq keeps of them; come back at the same address.
 

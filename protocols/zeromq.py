@@ -32,6 +32,8 @@ TOPIC_MAX_BYTES = 40
 MAX_TOPICS = 1000
 """What all peers together may subscribe to. A viewer needs one topic or two; each costs libzmq up to 2 KiB."""
 
+_ANSWER_MAX_BYTES = 64  # a viewer has nothing to say but what it subscribes to, and that it got a frame
+_HANDSHAKE_MAX_BYTES = 512  # the limit counts for CURVE's handshake, too
 _POLL_MS = 100
 _SEND_TIMEOUT_MS = 500
 
@@ -87,7 +89,7 @@ class ZmqSource:
         """Open, yield until ``stop``, close.
 
         Raises:
-            SourceError: ``in_use``, ``stalled`` or ``failed``.
+            SourceError: ``in_use``, ``auth``, ``stalled`` or ``failed``.
         """
         owner = Ownership()
         try:
@@ -129,6 +131,8 @@ class ZmqSource:
                 yield item
                 if isinstance(item, Frame):
                     deadline = time.monotonic() + self.stall_timeout_s
+            if link.turned_away:
+                raise SourceError(f"{self.endpoint} refuses our key", reason="auth")
             if time.monotonic() > deadline:
                 message = f"no frame from {self.endpoint} for {self.stall_timeout_s:g} s"
                 raise SourceError(message, reason="stalled")
@@ -215,10 +219,12 @@ class ZmqSink:
         """Hand the frame to the socket, stamped with the time and its age.
 
         Raises:
-            SinkError: ``stalled`` if no peer takes it; ``failed``.
+            SinkError: ``stalled`` if no peer takes it; ``auth``; ``failed``.
         """
         if self._link is None:
             raise SinkError(f"{self.address} is not open", reason="failed")
+        if self._link.turned_away:
+            raise SinkError(f"{self._link.endpoint} refuses our key", reason="auth")
         parts = encode(frame, name=self.name, format=self.format, quality=self.quality, pattern=self.pattern)
         with failing_as(SinkError, self._link.endpoint):
             self._keep(self._link)
@@ -237,7 +243,7 @@ class ZmqSink:
 
     def _prepare(self, socket: zmq.Socket[bytes]) -> None:
         self._topics = 0
-        socket.maxmsgsize = 64  # a peer has nothing to say but what it subscribes to, and that it got a frame
+        socket.maxmsgsize = _ANSWER_MAX_BYTES if self.curve is None else _HANDSHAKE_MAX_BYTES
         socket.sndtimeo = socket.rcvtimeo = _SEND_TIMEOUT_MS
 
     def _keep(self, link: Link) -> None:
