@@ -8,9 +8,14 @@ import pytest
 
 from protocols.frame import Frame
 from protocols.null import NullSink
+from protocols.options import keep, span
 from protocols.push import PushSink
+from protocols.recording import VideoSink
+from protocols.retention import Keep
 from protocols.scene_source import SceneSource
+from protocols.segments import SegmentSink
 from protocols.url import Url, UrlError, is_exposed, parse, sink_from, source_from
+from protocols.virtual_camera import VirtualCameraSink
 from protocols.wire import Limits
 from protocols.zeromq import ZmqSink, ZmqSource
 
@@ -180,6 +185,19 @@ def test_a_server_becomes_a_sink_that_shows_no_password(scheme: str) -> None:
     assert repr(made) == f"PushSink('{scheme}://***@host/app/name')"
 
 
+def test_a_recording_without_an_end_is_a_sink() -> None:
+    made = sink("rec/%Y-%m-%d_%H-%M-%S.mp4#segment=10m#keep=7d,20GB")
+    assert isinstance(made, SegmentSink)
+    assert isinstance(sink("rec/100%.mp4"), VideoSink)
+    assert [span(text) for text in ("90s", "10m", "1h", "7d")] == [90, 600, 3600, 7 * 86400]
+    assert keep("7d") == Keep(age_s=7 * 86400)
+    assert keep("20GB,7d") == Keep(age_s=7 * 86400, size_bytes=20e9)
+
+
+def test_a_device_is_a_virtual_camera() -> None:
+    assert isinstance(sink("/dev/video7"), VirtualCameraSink)
+
+
 def test_options_reach_their_class() -> None:
     assert source("tcp://h:1#topic=cam1#timeout=500ms").topic == "cam1"
     assert source("tcp://h:1#topic=cam1#timeout=500ms").stall_timeout_s == 0.5
@@ -224,7 +242,13 @@ def test_what_is_no_source_is_refused(text: str) -> None:
         "rtmp://host/x#crf=52",
         "rtmp://host/x#bitrate=1",
         "rtmps://host/x",
-        "camera:0",
+        "camera:0#size=64x48",
+        "x.mp4#keep=7d",
+        "x.mp4#segment=1w",
+        "x.mp4#segment=10m#keep=7d,8d",
+        "x.mp4#segment=10m#keep=20",
+        "rec/%Y/x.mp4#segment=10m",
+        "rec/%B.mp4#segment=10m",
         "sub:tcp://h:1",
         "push:tcp://*:5",
         "x.avi",
