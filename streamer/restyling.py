@@ -59,7 +59,7 @@ class Looks:
         self._picture = picture
         self._look_at = look_at
         self._made: OrderedDict[Name, Look | str] = OrderedDict(known)
-        self._making: Name | None = None
+        self._making: Thread | None = None
         self._lock = Lock()
 
     def get(self, name: Name) -> Look | str | None:
@@ -69,8 +69,8 @@ class Looks:
                 self._made.move_to_end(name)
                 return self._made[name]
             if self._making is None:
-                self._making = name
-                Thread(target=self._make, args=(name,), name="look", daemon=True).start()
+                self._making = Thread(target=self._make, args=(name,), name="look", daemon=True)
+                self._making.start()
             return None
 
     def forgive(self) -> None:
@@ -78,6 +78,14 @@ class Looks:
         with self._lock:
             for name in [name for name, made in self._made.items() if isinstance(made, str)]:
                 del self._made[name]
+
+    def close(self, timeout_s: float) -> bool:
+        """Wait for the look that is being made; return whether it came in time."""
+        with self._lock:
+            making = self._making
+        if making is not None:
+            making.join(timeout_s)
+        return making is None or not making.is_alive()
 
     def _make(self, name: Name) -> None:
         made: Look | str
@@ -160,6 +168,10 @@ class Restyler:
         if engine is not self._engine:
             self._engine = engine
             self._stylizer.restyle(engine.objective, engine.fill)
+
+    def close(self, timeout_s: float) -> bool:
+        """Wait for the look that is being made; return whether it came in time."""
+        return self._looks.close(timeout_s)
 
     def _wish(self, hot: Hot) -> _Wish:
         style = hot.style, self._gallery.edition(hot.style)

@@ -1,11 +1,12 @@
 """The energy is what its terms say, its gradient is right, and its knob means what it says."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from models.objective import Balance, Objective, Style, Terms
+from models.objective import STEADIEST, Balance, Objective, Style, Terms
 from models.vgg import VGG
 from tests.tiny import random_image, random_weights, tiny_network, tiny_objective
 
@@ -85,3 +86,22 @@ def test_a_black_frame_has_a_finite_energy(tmp_path: Path) -> None:
     terms, gradient = tiny_objective(tmp_path / "w.safetensors").at(black).value_and_grad(black)
     assert torch.isfinite(terms.total)
     assert torch.isfinite(gradient).all()
+
+
+def test_steadiness_weighs_the_temporal_term_alone_and_is_off_at_zero() -> None:
+    assert Balance.of(0.5, 0) == Balance()
+    assert Balance.of(0.3, 1) == replace(Balance.of(0.3), temporal=STEADIEST)
+    assert Balance.of(0.3, 0.5).temporal == STEADIEST / 4
+    with pytest.raises(ValueError, match=r"steadiness must be in 0\.\.1, got -0\.1"):
+        Balance.of(0.5, -0.1)
+
+
+def test_a_restyled_objective_shares_its_network_and_has_the_numbers_of_a_new_one(tmp_path: Path) -> None:
+    objective = tiny_objective(tmp_path / "tiny.safetensors")
+    style = Style.of(objective.network, random_image(seed=3))
+    restyled = objective.restyled(style, Balance.of(0.7))
+    fresh = Objective(objective.network, style, balance=Balance.of(0.7))
+    content, image = random_image(seed=1), random_image(seed=2)
+    assert restyled.network is objective.network
+    assert restyled.at(content)(image).total == fresh.at(content)(image).total
+    assert restyled.at(content)(image).total != objective.at(content)(image).total

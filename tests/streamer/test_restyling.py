@@ -323,3 +323,20 @@ def test_a_swap_costs_a_running_stream_no_frame(studio: Studio) -> None:
         assert shares[-1] == pytest.approx(1)
     assert_same_numbers(witness.engines[-1], target)
     assert {id(engine.objective.kernels) for engine in witness.engines} == {id(studio.engine.objective.kernels)}
+
+
+def test_at_the_end_a_look_that_is_being_made_is_waited_for_but_not_for_ever(studio: Studio) -> None:
+    """Python must not tear down the modules under a thread that computes."""
+    gate = Event()
+
+    def slowly(_: str) -> np.ndarray:
+        assert gate.wait(PATIENCE_S)
+        return painting(1)
+
+    gallery = Gallery(("slow",), paint=slowly, folder=studio.folder, uploads=studio.folder / "uploads")
+    restyler = Restyler(studio.engine, Aim(), gallery, studio.hot)
+    assert restyler.close(0)
+    restyler.follow(studio.hot.model_copy(update={"style": "slow"}), at_s=0.0)
+    assert not restyler.close(0.01)
+    gate.set()
+    assert restyler.close(PATIENCE_S)
