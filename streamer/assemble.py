@@ -17,9 +17,8 @@ from streamer.control import hot_settings
 from streamer.edges import make_keyring, make_sinks, make_source
 from streamer.engine import choose_device, make_engine, make_gallery
 from streamer.gallery import Gallery
+from streamer.memory import affordable_size, default_size
 from streamer.restyling import Restyler
-
-SIZE_ON_CPU, SIZE_ON_CUDA = 256, 640
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +32,8 @@ class Parts:
     device: torch.device
     size: int
     """Long side of the painted picture in pixels."""
+    looks_ahead: bool = False
+    """The CPU looks at the next frame while the device paints. Where they are one, it would only be in the way."""
     notices: Notices = field(default_factory=Notices)
     """What ZeroMQ peers do."""
     keyring: Keyring | None = None
@@ -56,7 +57,8 @@ def assemble(config: Config) -> Parts:
     keyring, notices = make_keyring(config.security), Notices()
     source, sinks = make_source(config, keyring, notices), make_sinks(config, keyring, notices)
     device, troubles = choose_device(config.paint.device)
-    size = config.paint.size or (SIZE_ON_CPU if device.type == "cpu" else SIZE_ON_CUDA)
+    wanted = config.paint.size or default_size(device)
+    size = affordable_size(wanted, device)
     gallery = make_gallery(config.paint, size=size)
     engine = make_engine(config.paint, device=device, size=size, gallery=gallery)
     stylizer = engine.stylizer()
@@ -66,10 +68,11 @@ def assemble(config: Config) -> Parts:
         stylizer=stylizer,
         device=device,
         size=size,
+        looks_ahead=device.type != "cpu",
         notices=notices,
         keyring=keyring,
         source_patience_s=_patience_s(config),
-        troubles=troubles,
+        troubles={**troubles, "size": "too_large"} if size < wanted else troubles,
         gallery=gallery,
         follower=Restyler(engine, stylizer, gallery, hot_settings(config.paint, gallery)),
     )

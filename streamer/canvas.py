@@ -11,6 +11,7 @@ from torch import Tensor
 
 from models.chroma import with_chroma_of
 from models.descent import Budget
+from models.sight import Sight
 from models.stylizer import Stylized
 from protocols.frame import Frame, Painting
 from streamer.config import Hot
@@ -24,8 +25,12 @@ log = structlog.get_logger()
 class Stylizer(Protocol):
     """What paints: a ``models.stylizer.Stylizer``."""
 
-    def step(self, content: Tensor, budget: Budget) -> Stylized:
-        """Paint the next frame, 1 x 3 x H x W."""
+    def observe(self, content: Tensor) -> Sight:
+        """Look at the next frame, 1 x 3 x H x W."""
+        ...
+
+    def paint(self, sight: Sight, budget: Budget) -> Stylized:
+        """Paint a frame that was looked at."""
         ...
 
     def reset(self) -> None:
@@ -48,6 +53,10 @@ class Follower(Protocol):
     @property
     def problem(self) -> str | None:
         """Why it cannot be painted so; None: it can."""
+        ...
+
+    def close(self, timeout_s: float) -> bool:
+        """No more frames come: end what goes on beside the stream; return whether it ended in time."""
         ...
 
 
@@ -98,7 +107,13 @@ class Canvas:
         """Whether the settings are still taking effect: a painting is made ready, or fades in."""
         return self._follower is not None and self._follower.is_busy
 
-    def paint(self, source: Frame, budget: Budget, hot: Hot, *, at_s: float) -> Painted | None:
+    def look(self, source: Frame) -> Sight:
+        """Return what the next frame shows; another thread may do so while the last one is painted."""
+        return self._stylizer.observe(to_tensor(source.image, size=self._sizing.size(), device="cpu"))
+
+    def paint(
+        self, source: Frame, budget: Budget, hot: Hot, *, at_s: float, sight: Sight | None = None
+    ) -> Painted | None:
         """Return the painted frame; None if it is not fit to be seen.
 
         Args:
@@ -106,6 +121,7 @@ class Canvas:
             budget: what may be spent on it.
             hot: how to paint it.
             at_s: the stream's time, by which paintings fade in.
+            sight: what the frame shows, if it was looked at before.
 
         Raises:
             torch.OutOfMemoryError: the device has too little memory even for the smallest size.
@@ -114,7 +130,7 @@ class Canvas:
             self._follower.follow(hot, at_s=at_s)
             problem = self._follower.problem
             self._telemetry.trouble("style", problem and "failed", error=problem or "")
-        content, stylized = self._stylized(source, budget)
+        content, stylized = self._stylized(source, budget, sight)
         self._telemetry.discard(stylized.failures)
         if not bool(torch.isfinite(stylized.image).all()):
             log.error("engine_nonfinite", sequence=source.sequence)
@@ -124,15 +140,16 @@ class Canvas:
         painting = Painting(stylized.iterations, stylized.restarted, stylized.temporal_error)
         return Painted(source, replace(source, image=to_pixels(image), painting=painting), stylized)
 
-    def _stylized(self, source: Frame, budget: Budget) -> tuple[Tensor, Stylized]:
+    def _stylized(self, source: Frame, budget: Budget, sight: Sight | None) -> tuple[Tensor, Stylized]:
         """Return content and painting at the largest size for which the device has memory."""
         while True:
             size = self._sizing.size()
+            height, width = working_size(*source.image.shape[:2], size=size)
+            if sight is None or sight.content.shape[-2:] != (height, width):
+                sight = self.look(source)
             try:
-                content = to_tensor(source.image, size=size, device=self._device)
-                stylized = self._stylizer.step(content, budget)
+                content, stylized = self._on_device(sight, budget)
             except torch.OutOfMemoryError as error:
-                height, width = working_size(*source.image.shape[:2], size=size)
                 if not self._sizing.step_down(long_side=max(height, width)):
                     raise
                 reason = str(error).partition("\n")[0]
@@ -140,6 +157,11 @@ class Canvas:
                 self._telemetry.trouble("memory", "size_reduced" if self._sizing.is_reduced else None)
                 return content, stylized
             # Here the exception is gone, and with it the tensors that its traceback held.
+            sight = None
             log.warning("engine_oom", width=width, height=height, next_size=self._sizing.size(), error=reason)
             self._stylizer.reset()
             torch.cuda.empty_cache()
+
+    def _on_device(self, sight: Sight, budget: Budget) -> tuple[Tensor, Stylized]:
+        there = sight.to(self._device)
+        return there.content, self._stylizer.paint(there, budget)

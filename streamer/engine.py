@@ -21,6 +21,7 @@ from models.initialization import PaperStylizer
 from models.look import Look
 from models.objective import Balance, Objective
 from models.precision import fastest_precision
+from models.replay import Replayed, Tail
 from models.sight import CutDetector as Cuts
 from models.stylizer import Stylizer
 from models.vgg import VGG
@@ -57,9 +58,11 @@ class Engine:
     def stylizer(self, way: Way = "carried", *, cuts: Cuts | None = None) -> Stylizer | PaperStylizer:
         """Return a new stylizer, which remembers nothing yet."""
         cuts = cuts or CutDetector()
+        on_cuda = self.objective.objective.network.device.type == "cuda"
+        loop = Replayed(tail=Tail()) if on_cuda else None
         if way == "carried":
-            return Stylizer(self.objective, flow=DIS(), cuts=cuts, fill=self.fill)
-        return PaperStylizer(self.objective, init=way, flow=DIS(), cuts=cuts)
+            return Stylizer(self.objective, flow=DIS(), cuts=cuts, fill=self.fill, loop=loop)
+        return PaperStylizer(self.objective, init=way, flow=DIS(), cuts=cuts, loop=loop)
 
     def look_at(self, painting: NDArray[np.uint8]) -> Look:
         """Return the look of a painting, H x W x 3, at the size at which frames can take it on."""

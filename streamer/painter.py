@@ -18,6 +18,7 @@ from streamer.idle import Hold, Idle
 from streamer.ledger import Place
 from streamer.mailbox import Closed, Mailbox
 from streamer.pulse import Pulse
+from streamer.scout import Inbox, Scout
 from streamer.telemetry import Telemetry
 
 HEARTBEAT_S = 1.0
@@ -56,6 +57,7 @@ class Painter:
 
     Args:
         inbox: frames to paint.
+        scout: looks at the frames of the inbox ahead; None: the canvas looks at each when it is painted.
         outlets: each gets every painted frame.
         canvas: where frames are painted; the picture's memory is in there.
         control: asked before each frame what to do.
@@ -73,6 +75,7 @@ class Painter:
         self,
         *,
         inbox: Mailbox[Frame],
+        scout: Scout | None = None,
         outlets: Sequence[Outlet],
         canvas: Canvas,
         control: Control,
@@ -85,7 +88,8 @@ class Painter:
         pulse: Pulse | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._inbox = inbox
+        self._inbox: Inbox = scout or inbox
+        self._scout = scout
         self._outlets = outlets
         self._canvas = canvas
         self._control = control
@@ -192,7 +196,8 @@ class Painter:
         self.pulse.expect(self._patience_s)
         try:
             self._forget_old_picture(frame)
-            painted = self._canvas.paint(frame, budget, self._hot, at_s=frame.pts)
+            sight = self._scout.sight_of(frame) if self._scout else None
+            painted = self._canvas.paint(frame, budget, self._hot, at_s=frame.pts, sight=sight)
         except BaseException:
             self._telemetry.frames.drop("failed", Place.WORKING)
             raise

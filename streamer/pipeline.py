@@ -1,4 +1,4 @@
-"""The threads of one stream, and the mailboxes between them: source -> inbox -> painter -> outboxes -> sinks."""
+"""The threads of a stream and the mailboxes between: source -> inbox (-> scout) -> painter -> outboxes -> sinks."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -19,11 +19,12 @@ from streamer.news import Ended, News, Tried
 from streamer.painter import Painter, Watcher
 from streamer.pulse import Pulse
 from streamer.recordings import Recordings
+from streamer.scout import Scout
 from streamer.telemetry import Telemetry
 from streamer.timeline import Timeline
 from streamer.workers import SinkWorker, SourceWorker
 
-SOURCE, PAINTER = "source", "painter"
+SOURCE, SCOUT, PAINTER = "source", "scout", "painter"
 SINK_GRACE_S = 0.5
 
 
@@ -66,11 +67,14 @@ class Pipeline:
         recordings = Recordings(Path(config.output.recordings).expanduser(), fps=config.paint.fps, live=live)
         self.gallery = parts.gallery
         self.control = Control(hot_settings(config.paint, parts.gallery), parts.gallery, recordings=recordings)
+        self._follower = parts.follower
         canvas = Canvas(
             parts.stylizer, follower=parts.follower, size=parts.size, device=parts.device, telemetry=self.telemetry
         )
+        self._scout = Scout(self._inbox, canvas.look) if parts.looks_ahead else None
         self._painter = Painter(
             inbox=self._inbox,
+            scout=self._scout,
             outlets=[*self._sinks, recordings],
             canvas=canvas,
             control=self.control,
@@ -95,7 +99,8 @@ class Pipeline:
     def pulses(self) -> Mapping[str, Pulse]:
         """The proof that each loop moves, by name."""
         sinks = {sink.name: sink.pulse for sink in self._sinks}
-        return {SOURCE: self._source.pulse, PAINTER: self._painter.pulse, **sinks}
+        scout = {SCOUT: self._scout.pulse} if self._scout else {}
+        return {SOURCE: self._source.pulse, **scout, PAINTER: self._painter.pulse, **sinks}
 
     @property
     def parts(self) -> set[str]:
@@ -115,6 +120,8 @@ class Pipeline:
     def start(self) -> None:
         """Let the frames in."""
         self._launch(PAINTER, self._painter.run)
+        if self._scout:
+            self._launch(SCOUT, self._scout.run)
         self._launch(SOURCE, self._source.run)
 
     def drain(self, timeout_s: float) -> list[str]:
@@ -123,13 +130,16 @@ class Pipeline:
         self._inbox.close()
         self.control.resume()
         deadline = self._clock() + timeout_s
-        self._join([SOURCE, PAINTER], deadline)
+        self._join([SOURCE, SCOUT, PAINTER], deadline)
         for sink in self._sinks:
             sink.close()
         self._join([sink.name for sink in self._sinks], deadline + SINK_GRACE_S)
-        for _ in self._inbox.clear():
+        for _ in [*self._inbox.clear(), *(self._scout.clear() if self._scout else [])]:
             self.telemetry.frames.drop("draining", Place.WAITING)
-        return [name for name, thread in self._threads.items() if thread.is_alive()]
+        stuck = [name for name, thread in self._threads.items() if thread.is_alive()]
+        if self._follower is not None and not self._follower.close(max(0.0, deadline - self._clock())):
+            stuck.append("look")
+        return stuck
 
     def _join(self, names: list[str], deadline: float) -> None:
         for name in names:

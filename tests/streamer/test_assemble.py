@@ -56,7 +56,7 @@ def test_a_picture_file_is_a_style(tmp_path: Path, weights: str) -> None:
     frame = torch.rand(1, 3, 48, 64)
     from models.descent import Budget
 
-    assert parts.stylizer.step(frame, Budget(1)).image.shape == frame.shape
+    assert parts.stylizer.paint(parts.stylizer.observe(frame), Budget(1)).image.shape == frame.shape
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from models.descent import Budget
+from models.sight import Sight
 from models.stylizer import Stylized
 from protocols.endpoints import Sink, Source
 from protocols.errors import SinkError, SourceError
@@ -46,20 +47,30 @@ class Brush:
     def __init__(self, before: Callable[[], object] = lambda: None) -> None:
         self._before = before
 
-    def step(self, content: Tensor, budget: Budget) -> Stylized:
+    def observe(self, content: Tensor) -> Sight:
+        """See nothing but the frame."""
+        return Sight(0, 0, content, None)
+
+    def paint(self, sight: Sight, budget: Budget) -> Stylized:
         """Return the frame at half its brightness."""
         self._before()
         return Stylized(
-            content / 2, budget.iterations, restarted=False, terms=None, failures=0, temporal_error=None, flow=None
+            sight.content / 2,
+            budget.iterations,
+            restarted=False,
+            terms=None,
+            failures=0,
+            temporal_error=None,
+            flow=None,
         )
 
     def reset(self) -> None:
         """Nothing is remembered."""
 
 
-def settings(**output: float) -> Config:
+def settings(*, drain_timeout_s: float = 4.0) -> Config:
     """Return settings for a fast stream."""
-    return Config(paint=Paint(fps=200, iterations=2), output=Output(**output), http=NO_PAGE)
+    return Config(paint=Paint(fps=200, iterations=2), output=Output(drain_timeout_s=drain_timeout_s), http=NO_PAGE)
 
 
 def daemon(
@@ -73,7 +84,7 @@ def daemon(
 
     def assemble(_config: Config) -> Parts:
         named: Mapping[str, Sink] = {str(number): sink for number, sink in enumerate(sinks)}
-        return Parts(source, named, brush or Brush(), torch.device("cpu"), 64)  # type: ignore[arg-type] # a Protocol's
+        return Parts(source, named, brush or Brush(), torch.device("cpu"), 64)
 
     return Daemon(config or settings(), assemble=assemble, service=service)
 
@@ -353,13 +364,16 @@ def test_the_service_manager_hears_of_the_start_of_proven_progress_and_of_the_en
 HANGING = """
 import sys, threading
 import torch
+from models.sight import Sight
 from streamer import daemon
 from streamer.assemble import Parts
 from streamer.config import Config, Http, Output
 from tests.endpoints import RecordingSink, ScriptedSource, frame
 
 class Brush:
-    def step(self, content, budget):
+    def observe(self, content):
+        return Sight(0, 0, content, None)
+    def paint(self, sight, budget):
         print("hanging", flush=True)
         threading.Event().wait()
     def reset(self):

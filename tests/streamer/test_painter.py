@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from models.descent import Budget
+from models.sight import Sight
 from models.stylizer import Stylized
 from protocols.frame import Frame
 from streamer.canvas import Canvas, Stylizer
@@ -34,11 +35,15 @@ class Echo:
         self.resets = 0
         self._change = change
 
-    def step(self, content: Tensor, budget: Budget) -> Stylized:
+    def observe(self, content: Tensor) -> Sight:
+        """See nothing but the frame."""
+        return Sight(0, 0, content, None)
+
+    def paint(self, sight: Sight, budget: Budget) -> Stylized:
         """Return the frame."""
         self.budgets.append(budget)
         return Stylized(
-            image=self._change(content),
+            image=self._change(sight.content),
             iterations=budget.iterations,
             restarted=len(self.budgets) == 1,
             terms=None,
