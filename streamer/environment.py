@@ -1,12 +1,10 @@
 """The virtual environment of a service: made by the system's Python, filled with the running program."""
 
 import importlib.metadata
-import json
 import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
-from importlib.metadata import Distribution
 from pathlib import Path
 
 from streamer.pack import Wheel, pack_installed
@@ -46,31 +44,41 @@ def make(folder: Path, python: Path) -> Step:
 
 def fill(folder: Path, wheel: Wheel) -> Step:
     """Return how the program comes into the virtual environment."""
-    if _installed_sha256(folder) == wheel.sha256:
-        return Step(f"keep deepmovie {wheel.version} in {folder}, which is the one that runs now")
     before = pack_installed(folder)
+    if before == wheel:
+        return Step(f"keep deepmovie {wheel.version} in {folder}, which is the one that runs now")
+
+    def do() -> None:
+        _install_with_needs(folder, wheel)
+        if pack_installed(folder) != wheel:  # pip keeps another program of the same version number
+            _exchange(folder, wheel)
 
     def undo() -> None:
         if before is not None:
-            _install(folder, before, constraints=[])
+            _exchange(folder, before)
 
-    return Step(
-        f"install the deepmovie {wheel.version} that runs now, with what it needs: "
-        f"{_shown([*_pip(folder), '--constraint', 'VERSIONS', wheel.file_name])}",
-        lambda: _install(folder, wheel, constraints=_versions_here(folder)),
-        undo,
-    )
+    words = [*_pip(folder), "--constraint", "VERSIONS", wheel.file_name]
+    return Step(f"install the deepmovie {wheel.version} that runs now, with what it needs: {_shown(words)}", do, undo)
 
 
-def _install(folder: Path, wheel: Wheel, *, constraints: list[str]) -> None:
-    """Let pip resolve and fetch everything before it changes anything; then exchange our own files."""
+def _install_with_needs(folder: Path, wheel: Wheel) -> None:
+    """Let pip resolve and fetch everything, before it changes anything."""
     with tempfile.TemporaryDirectory(prefix="deepmovie-") as scratch:
-        file, versions = Path(scratch, wheel.file_name), Path(scratch, "versions.txt")
-        file.write_bytes(wheel.content)
-        versions.write_text("\n".join(constraints))
-        command(*_pip(folder), "--constraint", versions, file, mend=_MEND_PIP)
-        if _installed_sha256(folder) != wheel.sha256:  # another program of the same version number was there
-            command(*_pip(folder), "--no-deps", "--force-reinstall", file, mend=_MEND_PIP)
+        versions = Path(scratch, "versions.txt")
+        versions.write_text("\n".join(_versions_here(folder)))
+        command(*_pip(folder), "--constraint", versions, _written(wheel, scratch), mend=_MEND_PIP)
+
+
+def _exchange(folder: Path, wheel: Wheel) -> None:
+    """Put our own files in the place of others."""
+    with tempfile.TemporaryDirectory(prefix="deepmovie-") as scratch:
+        command(*_pip(folder), "--no-deps", "--force-reinstall", _written(wheel, scratch), mend=_MEND_PIP)
+
+
+def _written(wheel: Wheel, folder: str) -> Path:
+    path = Path(folder, wheel.file_name)
+    path.write_bytes(wheel.content)
+    return path
 
 
 def _versions_here(folder: Path) -> list[str]:
@@ -80,15 +88,6 @@ def _versions_here(folder: Path) -> list[str]:
         return []
     pairs = {each.name: each.version.partition("+")[0] for each in importlib.metadata.distributions()}
     return sorted(f"{name}=={version}" for name, version in pairs.items() if name != "deepmovie")
-
-
-def _installed_sha256(folder: Path) -> str | None:
-    """Return which wheel pip has installed there, as it notes itself."""
-    sites = [str(site) for site in folder.glob("lib/python3*/site-packages")]
-    for distribution in Distribution.discover(name="deepmovie", path=sites):
-        note = json.loads(distribution.read_text("direct_url.json") or "{}")
-        return str(note.get("archive_info", {}).get("hashes", {}).get("sha256"))
-    return None
 
 
 def _pip(folder: Path) -> list[str | Path]:

@@ -31,7 +31,7 @@ _METADATA = ("METADATA", "entry_points.txt", "top_level.txt", "licenses/LICENSE"
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """A wheel file; the same program gives the same bytes."""
+    """A wheel file; two of the same program are equal."""
 
     version: str
     content: bytes
@@ -41,15 +41,10 @@ class Wheel:
         """How pip wants it to be called."""
         return f"deepmovie-{self.version}-py3-none-any.whl"
 
-    @property
-    def sha256(self) -> str:
-        """What tells it from others."""
-        return hashlib.sha256(self.content).hexdigest()
-
 
 def shipped() -> Mapping[str, bytes]:
     """Return the unit and its drop-in that belong to the running program, by their names."""
-    return _shipped(importlib.metadata.distribution("deepmovie"), HERE)
+    return _shipped(_distribution(), HERE)
 
 
 def pack_running() -> Wheel:
@@ -58,7 +53,7 @@ def pack_running() -> Wheel:
     Raises:
         FatalError: The clone it runs from has changed what it needs since it was installed.
     """
-    distribution = importlib.metadata.distribution("deepmovie")
+    distribution = _distribution()
     if (HERE / "pyproject.toml").is_file():
         _check_metadata(distribution, (HERE / "pyproject.toml").read_text())
     return _pack(distribution, HERE)
@@ -71,6 +66,16 @@ def pack_installed(environment: Path) -> Wheel | None:
             if (site / "streamer").is_dir():
                 return _pack(distribution, site)
     return None
+
+
+def _distribution() -> Distribution:
+    """Return what pip knows of the running program; not the ``.egg-info`` that a build has left in a clone."""
+    for distribution in importlib.metadata.distributions(name="deepmovie"):
+        if distribution.read_text("METADATA") is not None:
+            return distribution
+    raise FatalError(
+        f"deepmovie runs from {HERE} without being installed\nmend: pip install -e {HERE}", code=Exit.UNAVAILABLE
+    )
 
 
 def _pack(distribution: Distribution, root: Path) -> Wheel:
@@ -112,8 +117,8 @@ def _urlsafe(content: bytes) -> str:
 def _zipped(files: Mapping[str, bytes]) -> bytes:
     """Return an archive that holds nothing but names and contents: no times, no modes."""
     archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as writer:
-        for name, content in files.items():
+    with zipfile.ZipFile(archive, "w") as writer:
+        for name, content in sorted(files.items()):
             entry = zipfile.ZipInfo(name)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16

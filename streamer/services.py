@@ -5,11 +5,12 @@ from streamer.steps import answer
 
 
 def instances(where: Place) -> set[str]:
-    """Return the names of all services that run, have failed, or are started at boot."""
+    """Return the names of all services that run, have failed, are started at boot, or have settings."""
     listed = answer(*where.systemctl("list-units", "--plain", "--no-legend", instance("*")))
     listed += "\n" + answer(*where.systemctl("list-unit-files", "--plain", "--no-legend", instance("*")))
     units = [line.split()[0] for line in listed.splitlines() if line.strip()]
-    return {unit.partition("@")[2].removesuffix(".service") for unit in units} - {""}
+    names = {unit.partition("@")[2].removesuffix(".service") for unit in units} - {""}
+    return names | {path.stem for path in where.settings.glob("*.toml")}
 
 
 def running(where: Place) -> dict[str, str]:

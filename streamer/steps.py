@@ -85,16 +85,14 @@ def write(path: Path, content: str) -> Step:
 
 def remove(path: Path) -> Step:
     """Return how a file goes, and its folder if that was of its own and is empty then."""
-    if not path.exists():
-        return Step(f"find no {path}")
-    before = path.read_bytes()
+    before = path.read_text()
 
     def do() -> None:
         path.unlink()
         if "deepmovie" in path.parent.name and not any(path.parent.iterdir()):
             path.parent.rmdir()
 
-    return Step(f"remove {path}", do, lambda: _replace(path, before.decode()))
+    return Step(f"remove {path}", do, lambda: _replace(path, before))
 
 
 def _replace(path: Path, content: str) -> None:

@@ -26,10 +26,10 @@ def uninstall(name: str, where: Place, *, purge: bool, dry_run: bool) -> int:
     if where.scope == "system" and os.geteuid() != 0 and not dry_run:
         raise FatalError("only root can remove a service of the machine\nmend: use sudo", code=Exit.UNAVAILABLE)
     known = instances(where)
-    if name not in known and not (purge and where.settings_file(name).exists()):
+    if name not in known:
         told = f"the services here are: {', '.join(sorted(known)) or 'none'}"
         raise FatalError(f"there is no {instance(name)}{nearest(name, known)}; {told}", code=Exit.UNAVAILABLE)
-    steps = list(_steps(name, where, purge=purge, is_last=not known - {name}))
+    steps = list(_steps(name, where, purge=purge, is_last=known == {name}))
     if dry_run:
         tell("\n".join(step.told for step in steps))
     else:
@@ -46,12 +46,10 @@ def _steps(name: str, where: Place, *, purge: bool, is_last: bool) -> Iterator[S
     if is_last and where.unit.exists():
         if purge:
             yield _run(where.systemctl("clean", "--what=cache", unit), mend="remove the folder by hand")
-        yield remove(where.unit)
-        yield remove(where.gpu)
+        yield from (remove(path) for path in (where.unit, where.gpu) if path.exists())
         yield _run(where.systemctl("daemon-reload"), mend="see journalctl --boot")
-    for path in (where.settings_file(name), where.secrets_file(name)):
-        if path.exists():
-            yield remove(path) if purge else Step(f"keep {path}")
+    own = (path for path in (where.settings_file(name), where.secrets_file(name)) if path.exists())
+    yield from (remove(path) if purge else Step(f"keep {path}") for path in own)
     if is_last and where.program.exists():
         if purge:
             yield Step(f"remove {where.program}", lambda: shutil.rmtree(where.program))

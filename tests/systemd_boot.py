@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 
 BOOT_TIMEOUT_S = 30.0
-COMMAND_TIMEOUT_S = 40.0
+COMMAND_TIMEOUT_S = 90.0
 _CGROUPS = Path("/sys/fs/cgroup")
 
 _CONFINED = (
@@ -73,6 +73,11 @@ class Machine:
     def show(self, unit: str, name: str) -> str:
         """Return one property of a unit."""
         return self.run("systemctl", "show", "--property", name, "--value", unit)
+
+    def outside(self, pid: int) -> int:
+        """Return the number that a process of the machine has out here."""
+        inner = (process.pid for process in psutil.Process(self.leader_pid).children(recursive=True))
+        return next(each for each in inner if _pid_inside(each) == pid)
 
     def journal(self, unit: str) -> str:
         """Return what the unit logged last, and systemd about it."""
@@ -134,6 +139,11 @@ def remove_cgroups(name: str) -> None:
     for group in (_unified() / name, _CGROUPS / "systemd" / name):
         for folder, _, _ in os.walk(group, topdown=False):
             Path(folder).rmdir()
+
+
+def _pid_inside(pid: int) -> int:
+    [line] = (line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("NSpid:"))
+    return int(line.split()[-1])
 
 
 def _await_boot(notices: socket.socket) -> None:
