@@ -20,6 +20,7 @@ from streamer.bench_report import Findings, SizeRow, advise, as_json, as_tables
 from streamer.children import ChildError
 from streamer.config import Paint
 from streamer.engine import choose_device, make_engine
+from streamer.memory import estimate_mib
 from streamer.stopwatch import Settle, Work, settler, take_turns, typical
 
 ON_CPU: Sequence[Size] = ((256, 144), (128, 72), (384, 216), (512, 288))
@@ -208,7 +209,9 @@ class _Bench:
     def _memory(self, live: Mapping[str, object]) -> dict[str, object]:
         is_cuda = self._device.type == "cuda"
         return {
+            "estimate": estimate_mib(self._size[::-1], self._device),
             "daemon": live["memory_mib"],
+            "daemon_at_most": live["memory_most_mib"],
             "bench_at_most": machine.memory_mib(os.getpid()).get("most"),
             "gpu_at_most": torch.cuda.max_memory_allocated(self._device) / 2**20 if is_cuda else None,
         }

@@ -113,7 +113,7 @@ def as_tables(findings: Findings) -> RenderableType:
         f"torch {findings.torch}; load before {machine['load']:.1f}"
     )
     parts: list[RenderableType] = [Text(head), _iteration_table(findings), _size_table(findings.sizes)]
-    parts += [_stage_table(findings), _rate_table(findings)]
+    parts += [_stage_table(findings), _rate_table(findings), _memory_table(findings)]
     parts += [summary(findings.quality)] if findings.quality else []
     parts += [Text(f"note: {remark}", style="yellow") for remark in findings.remarks]
     parts += [Text(f"suggested: {findings.suggested.command}", style="bold")]
@@ -169,6 +169,15 @@ def _rate_table(findings: Findings) -> Table:
         str(live["fps"]),
         style="bold",
     )
+    return table
+
+
+def _memory_table(findings: Findings) -> Table:
+    on_device = findings.device != "cpu"
+    measured = findings.memory_mib.get("gpu_at_most" if on_device else "daemon_at_most")
+    table = _table(f"memory at {_size(findings.size)}", "", "MiB")
+    table.add_row("estimated before the start", _whole(findings.memory_mib.get("estimate")))
+    table.add_row("measured at most, on the GPU" if on_device else "measured at most, the daemon", _whole(measured))
     return table
 
 

@@ -14,9 +14,9 @@ from streamer import machine
 from streamer.config import AUTO, ConfigError, Paint
 from streamer.diagnosis import Finding, Status, first_line, ok
 from streamer.engine import choose_device, make_engine
+from streamer.memory import default_size, fit_at
 from streamer.pixels import to_tensor
 
-FREE_MIB = 2048
 WIDTH, HEIGHT = 96, 54
 
 
@@ -29,8 +29,7 @@ def examine(paint: Paint) -> Iterator[Finding]:
         return
     yield _device(paint, device, is_trouble=bool(troubles))
     yield _precision(device)
-    if device.type == "cuda":
-        yield _free_memory(device)
+    yield _memory(device)
     try:
         weights = load_weights(paint.weights)
     except WeightsError as error:
@@ -72,12 +71,17 @@ def _precision(device: torch.device) -> Finding:
     return ok("precision", f"{name}, measured to be the faster one; the processor's own multipliers: {units or 'none'}")
 
 
-def _free_memory(device: torch.device) -> Finding:
-    free, total = (size / 2**20 for size in torch.cuda.mem_get_info(device))
-    told = f"{free:.0f} of {total:.0f} MiB are free"
-    if free < FREE_MIB:
-        return Finding("gpu memory", Status.WARN, told, "close what else uses the GPU, or use a smaller --size")
-    return ok("gpu memory", told)
+def _memory(device: torch.device) -> Finding:
+    """Tell whether the daemon's usual size fits into the memory that is free."""
+    fit = fit_at(default_size(device), device)
+    name = "gpu memory" if device.type == "cuda" else "free memory"
+    told = f"painting at {fit.size} pixels takes about {fit.needed_mib:.0f} MiB"
+    if fit.free_mib is None:
+        return ok(name, f"{told}; nobody knows what is free")
+    told = f"{told} of {fit.free_mib:.0f} MiB that are free"
+    if fit.is_tight:
+        return Finding(name, Status.WARN, told, "close what else takes memory, or use a smaller --size")
+    return ok(name, told)
 
 
 def _frame(paint: Paint, device: torch.device) -> Finding:

@@ -6,6 +6,8 @@ import re
 import time
 from pathlib import Path
 
+from streamer import cgroup
+
 _MIB = 2**20
 
 
@@ -64,6 +66,15 @@ def total_memory_mib() -> float | None:
     """Return the machine's memory; None if unknown."""
     found = re.search(r"^MemTotal:\s*(\d+) kB$", _read(Path("/proc/meminfo")), flags=re.MULTILINE)
     return int(found[1]) * 1024 / _MIB if found else None
+
+
+def memory_left_mib() -> float | None:
+    """Return how much more memory this process may take, of the machine and within its group; None if unknown."""
+    found = re.search(r"^MemAvailable:\s*(\d+) kB$", _read(Path("/proc/meminfo")), flags=re.MULTILINE)
+    of_machine = [int(found[1]) * 1024] if found else []
+    of_group = cgroup.memory_left_bytes()
+    left = min([*of_machine, *([] if of_group is None else [of_group])], default=None)
+    return None if left is None else left / _MIB
 
 
 def memory_mib(pid: int) -> dict[str, float]:

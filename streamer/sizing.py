@@ -1,12 +1,20 @@
 """How large to paint: as asked, smaller after the device ran out of memory, later as asked again."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 SMALLER = 0.75
 """A step down: a little over half the pixels, and about half the memory."""
 LEAST_PX = 64
 CLIMB_AFTER_S = 60.0
+
+
+def steps_down(wanted: int) -> Iterator[int]:
+    """Yield the long sides to try, from the one wanted down to the smallest."""
+    size = wanted
+    while size >= min(LEAST_PX, wanted):
+        yield size
+        size = round(size * SMALLER)
 
 
 class Sizing:
