@@ -21,7 +21,7 @@ class SegmentSink:
     Args:
         template: a path whose name may hold ``%Y %m %d %H %M %S``. Its folder is made if only that is missing.
         segment_s: how long a film gets.
-        keep: which films are kept; the others are deleted when a film begins, and once a minute.
+        keep: which films are kept; the others are deleted, now and once a minute.
         fps: frames per second to expect.
         crf: quality, from 0 (lossless) to 51 (worst).
         wall: seconds since 1970, for the names and for the age of files.
@@ -68,11 +68,11 @@ class SegmentSink:
         Raises:
             SinkError: it is in no film; all before it can be played.
         """
+        if time.monotonic() >= self._tidy_at:
+            self._tidy()
         film = self._film
         if film is None or not 0 <= frame.pts - self._began < self._segment_s:
             film = self._begin(frame.pts)
-        elif time.monotonic() >= self._tidy_at:
-            self._tidy()
         film.write(frame)
 
     def close(self) -> None:
@@ -87,7 +87,6 @@ class SegmentSink:
 
     def _begin(self, pts: float) -> VideoSink:
         self.close()
-        self._tidy()
         film = VideoSink(path_at(self._template, self._wall()), fps=self._fps, crf=self._crf)
         film.open()
         self._film, self._began = film, pts

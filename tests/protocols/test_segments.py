@@ -147,7 +147,7 @@ def left(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-def test_what_is_too_old_goes_when_a_film_begins(tmp_path: Path) -> None:
+def test_what_is_too_old_goes_while_recording(tmp_path: Path) -> None:
     put(tmp_path / "2026-03-06_12-00-00.mp4", days_old=8)
     put(tmp_path / "2026-03-06_12-00-00-2.mp4", days_old=8)
     put(tmp_path / "2026-03-08_12-00-00.mp4", days_old=6)
