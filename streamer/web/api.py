@@ -1,7 +1,7 @@
 """What programs and the page ask and change. No answer holds a secret; no question takes a URL, a path or a command."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 from fastapi import Path as InPath
@@ -22,7 +22,6 @@ from streamer.web.replies import (
     Info,
     Kept,
     LogLines,
-    Problems,
     Recording,
     Reloaded,
     Stats,
@@ -36,10 +35,7 @@ SNAPSHOT_S = 5.0
 STYLE_NAME = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}$"
 
 StyleName = Annotated[str, InPath(pattern=STYLE_NAME, description="Its name, never a path.")]
-Answers = dict[int | str, dict[str, Any]]
 _PICTURE = {"schema": {"type": "string", "format": "binary"}}
-_UNPROCESSABLE: Answers = {422: {"model": Problems, "description": "Nothing was changed."}}
-_FAILED: Answers = {503: {"model": Failure, "description": "Not now."}}
 
 
 class RecordOrder(BaseModel, extra="forbid"):
@@ -90,7 +86,7 @@ def questions(stream: Stream, audience: Audience) -> APIRouter:
     @router.get(
         "/styles/{name}.jpg",
         response_class=Response,
-        responses={200: {"content": {"image/jpeg": {}}}, 404: {"model": Failure}, **_UNPROCESSABLE},
+        responses={200: {"content": {"image/jpeg": {}}}},
     )
     def thumbnail(name: StyleName) -> Response:
         """Return a painting as a small picture."""
@@ -110,7 +106,6 @@ def changes(stream: Stream, audience: Audience) -> APIRouter:
     @router.patch(
         "/settings",
         response_model=Hot,
-        responses={400: {"model": Failure}, **_UNPROCESSABLE},
         openapi_extra={
             "requestBody": {"required": True, "content": {"application/json": {"schema": Hot.model_json_schema()}}}
         },
@@ -140,7 +135,7 @@ def changes(stream: Stream, audience: Audience) -> APIRouter:
         control.reset()
         return stream.status(viewers=audience.viewers)
 
-    @router.post("/snapshot", response_class=Response, responses={200: {"content": {"image/png": {}}}, **_FAILED})
+    @router.post("/snapshot", response_class=Response, responses={200: {"content": {"image/png": {}}}})
     def snapshot() -> Response:
         """Return the next painted frame as a PNG that carries style, settings and version."""
         try:
@@ -150,7 +145,7 @@ def changes(stream: Stream, audience: Audience) -> APIRouter:
         disposition = f'attachment; filename="{stream.config.name}.png"'
         return Response(picture, media_type="image/png", headers={"content-disposition": disposition})
 
-    @router.post("/record", responses={**_FAILED, **_UNPROCESSABLE})
+    @router.post("/record")
     def record(order: RecordOrder) -> Recording:
         """Begin to record what is painted, or finish the film."""
         try:
@@ -162,7 +157,7 @@ def changes(stream: Stream, audience: Audience) -> APIRouter:
             raise HTTPException(503, str(error)) from None
         return Recording(on=control.recording is not None)
 
-    @router.post("/reload", responses={501: {"model": Failure}, **_UNPROCESSABLE})
+    @router.post("/reload", responses={501: {"model": Failure}})
     def reload() -> Reloaded:
         """Read the settings file again; a bad one changes nothing."""
         if stream.reload is None:
@@ -175,7 +170,6 @@ def changes(stream: Stream, audience: Audience) -> APIRouter:
 
     @router.put(
         "/styles/{name}",
-        responses={**_UNPROCESSABLE, **_FAILED},
         openapi_extra={
             "requestBody": {"required": True, "content": {"image/png": _PICTURE, "image/jpeg": _PICTURE}},
         },

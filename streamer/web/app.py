@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import Any
 
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
@@ -20,11 +21,17 @@ from streamer.web.credentials import Credentials
 from streamer.web.door import Door
 from streamer.web.guard import Guard
 from streamer.web.metrics import registry
+from streamer.web.replies import Failure, Problems
 from streamer.web.stream import Stream
 
 THREADS = 4
 """That answer questions; others wait."""
 ENCODERS = 2
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    **{status: {"model": Failure} for status in (400, 401, 403, 404, 408, 413, 415, 421, 429, 431, 503)},
+    422: {"model": Problems},
+}
+"""What any question may be answered; `guard` and the routes say when."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -58,7 +65,14 @@ def make_app(stream: Stream, *, port: int) -> App:
             audience.end()
             pool.shutdown(wait=True, cancel_futures=True)
 
-    app = FastAPI(title="deepmovie", version=version("deepmovie"), docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = FastAPI(
+        title="deepmovie",
+        version=version("deepmovie"),
+        docs_url=None,  # those pages would load scripts from elsewhere
+        redoc_url=None,
+        lifespan=lifespan,
+        responses=REFUSALS,
+    )
     for router in (
         api.questions(stream, audience),
         api.changes(stream, audience),

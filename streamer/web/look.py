@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response, WebSocket
 from starlette.responses import JSONResponse, StreamingResponse
@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from streamer.web.audience import Audience, FullError
-from streamer.web.replies import Bulletin, Failure
+from streamer.web.replies import Bulletin
 from streamer.web.stream import Stream
 from streamer.web.viewing import Side
 
@@ -19,9 +19,7 @@ MOTION, BOUNDARY = "multipart/x-mixed-replace", "frame"
 BULLETIN_S = 1.0
 NO_FRAME = "no frame was painted yet"
 
-Answers = dict[int | str, dict[str, Any]]
 AnySide = Annotated[Side, Query(description="in: the source; out: painted; pair: both; flow: the motion as colors.")]
-_BUSY: Answers = {503: {"model": Failure, "description": "No frame was painted yet, or too many look."}}
 
 
 class Bulletins:
@@ -58,7 +56,7 @@ def routes(stream: Stream, audience: Audience) -> APIRouter:
     router = APIRouter()
     bulletins = Bulletins(stream, audience)
 
-    @router.get("/frame.jpg", response_class=Response, responses={**_BUSY, 200: {"content": {"image/jpeg": {}}}})
+    @router.get("/frame.jpg", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})
     async def frame(side: AnySide = Side.OUT) -> Response:
         """Return the newest frame."""
         shot = stream.viewing.newest
@@ -67,7 +65,7 @@ def routes(stream: Stream, audience: Audience) -> APIRouter:
         headers = {"x-sequence": str(shot.painted.sequence), "x-stale": str(shot.painted.stale).lower()}
         return Response(await audience.jpeg(shot, side), media_type="image/jpeg", headers=headers)
 
-    @router.get("/out.mjpg", response_class=Response, responses={**_BUSY, 200: {"content": {MOTION: {}}}})
+    @router.get("/out.mjpg", response_class=Response, responses={200: {"content": {MOTION: {}}}})
     async def motion(side: AnySide = Side.OUT) -> Response:
         """Return the picture as it moves, for players: VLC, OBS, Home Assistant."""
         return _Motion(audience, side)

@@ -5,7 +5,7 @@ import json
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
@@ -20,6 +20,7 @@ from protocols.frame import Frame, Painting
 from streamer.config import Config, Hot, Http
 from streamer.control import Control
 from streamer.gallery import Gallery
+from streamer.pulse import Pulse
 from streamer.recordings import Recordings
 from streamer.telemetry import State, Telemetry
 from streamer.web.server import HttpServer
@@ -42,8 +43,16 @@ def stylized(*, height: int = 24, width: int = 32, flow: torch.Tensor | None = N
 class Studio:
     """Everything the page speaks of, in this process."""
 
-    def __init__(self, folder: Path, **http: Any) -> None:
-        config = Config(name="studio", source="rtsp://joe:hunter2@camera/live", http=Http(listen="127.0.0.1:0", **http))
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        pulses: Mapping[str, Pulse] | None = None,
+        reload: Callable[[], object] | None = None,
+        **http: Any,
+    ) -> None:
+        settings = Http(**({"listen": "127.0.0.1:0"} | http))
+        config = Config(name="studio", source="rtsp://joe:hunter2@camera/live", http=settings)
         self.gallery = Gallery(
             ("dots", "lines"), paint=lambda name: picture(80, 100, seed=len(name)), uploads=folder / "styles"
         )
@@ -56,9 +65,10 @@ class Studio:
             telemetry=self.telemetry,
             control=self.control,
             viewing=self.viewing,
-            pulses={},
+            pulses=pulses or {},
             device="cpu",
             size=64,
+            reload=reload,
         )
         self.shown = 0
 
