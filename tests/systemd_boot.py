@@ -77,7 +77,8 @@ class Machine:
     def outside(self, pid: int) -> int:
         """Return the number that a process of the machine has out here."""
         inner = (process.pid for process in psutil.Process(self.leader_pid).children(recursive=True))
-        return next(each for each in inner if _pid_inside(each) == pid)
+        found: int = next(each for each in inner if _pid_inside(each) == pid)
+        return found
 
     def journal(self, unit: str) -> str:
         """Return what the unit logged last, and systemd about it."""

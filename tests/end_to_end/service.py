@@ -5,7 +5,6 @@ packages of this one. pip finds them there, and installs nothing but the program
 """
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -13,8 +12,6 @@ import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tests.systemd_boot import Machine
 from tests.tiny import tiny_weights
@@ -64,12 +61,6 @@ while True:
 
 METADATA = "import setuptools.build_meta as backend, sys; backend.prepare_metadata_for_build_wheel(sys.argv[1])"
 """Does what of ``pip install -e .`` needs no network."""
-
-
-def needed(reason: str | None) -> None:
-    """Skip for this reason, if there is one; in CI, where nothing may be missing, fail."""
-    if reason:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
 
 
 def other_python() -> str | None:

@@ -13,11 +13,11 @@ from tests.end_to_end.service import (
     SETTINGS,
     deepmovie,
     lay_out,
-    needed,
     next_frame,
     other_python,
 )
 from tests.systemd_boot import Machine, booted, obstacle
+from tests.tools import needed
 
 UNIT = "deepmovie@test.service"
 INSTALLED = "/etc/systemd/system/deepmovie@.service"

@@ -21,11 +21,11 @@ from tests.end_to_end.service import (
     WATCHDOG_S,
     deepmovie,
     lay_out,
-    needed,
     next_frame,
     other_python,
 )
 from tests.systemd_boot import Machine, booted, obstacle, remove_cgroups
+from tests.tools import needed
 
 UNIT = "deepmovie@test.service"
 PATIENCE_S = 10
