@@ -78,7 +78,7 @@ def test_a_server_that_dies_or_freezes_is_pushed_to_again_and_nobody_else_notice
                killed_back_s=found.at - back_at, frozen_noticed_s=frozen.at - frozen_at,
                frozen_reason=frozen.facts["reason"], others_longest_pause_s=longest_pause_s(eyes, since=began),
                pusher_cpu_s=sum(cpu_before[:2]))  # fmt: skip
-    assert dead.at - began < 1
+    assert dead.at - began < 2
     assert found.at - back_at < 8
     assert longest_pause_s(eyes, since=began) < 2
 

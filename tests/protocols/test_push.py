@@ -182,7 +182,7 @@ def test_a_server_that_dies_is_noticed_at_once_and_pushed_to_again_when_it_is_ba
         assert failure(pushed).reason == "eof"
         noticed_s = time.monotonic() - killed_at
         figure("push, killed server", noticed_s=noticed_s)
-        assert noticed_s < 1
+        assert noticed_s < 2
         with pytest.raises(SinkError) as caught:
             pushed.open()  # it knows the size by now, so it tells the truth
         assert caught.value.reason == "refused"
@@ -201,7 +201,7 @@ def test_a_server_that_freezes_is_noticed_when_it_has_taken_nothing_for_too_long
         noticed_s = time.monotonic() - frozen_at
         place.server.thaw()
     figure("push, frozen server", noticed_s=noticed_s, stall_timeout_s=STALL_TIMEOUT_S)
-    assert noticed_s < STALL_TIMEOUT_S + 4  # first, the server's kernel takes what it has room for
+    assert noticed_s < STALL_TIMEOUT_S + 6  # first, the server's kernel takes what it has room for
     # It is the kernel or we, whoever sees it first.
     assert error.reason in {"stalled", "eof"}
 
@@ -213,7 +213,7 @@ def test_a_server_that_never_answers_is_given_up_in_time(answer: Callable[[socke
             began = time.monotonic()
             error = failure(sink(f"{scheme}://127.0.0.1:{port}/live/x", connect_timeout_s=1.5))
             assert error.reason == "open_timeout"
-            assert time.monotonic() - began < 2.5
+            assert time.monotonic() - began < 5
 
 
 def test_the_reason_names_what_is_wrong(tmp_path: Path) -> None:
