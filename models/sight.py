@@ -49,6 +49,11 @@ class Sight:
     motion: Motion | None
     """Since the frame that was looked at before; None: it begins its scene."""
 
+    def again(self) -> "Sight":
+        """Return what the same frame shows when it comes once more: nothing moved."""
+        flow = self.content.new_zeros(1, 2, *self.content.shape[2:])
+        return Sight(self.number, self.scene, self.content, Motion(self.number, flow, flow))
+
     def to(self, device: torch.device | str) -> "Sight":
         """Return the same on another device."""
         motion = self.motion

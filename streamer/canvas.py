@@ -67,6 +67,8 @@ class Painted:
     source: Frame
     frame: Frame
     stylized: Stylized
+    sight: Sight
+    """What the frame shows, for whoever paints it once more."""
 
 
 class Canvas:
@@ -130,38 +132,38 @@ class Canvas:
             self._follower.follow(hot, at_s=at_s)
             problem = self._follower.problem
             self._telemetry.trouble("style", problem and "failed", error=problem or "")
-        content, stylized = self._stylized(source, budget, sight)
+        sight, stylized = self._stylized(source, budget, sight)
         self._telemetry.discard(stylized.failures)
         if not bool(torch.isfinite(stylized.image).all()):
             log.error("engine_nonfinite", sequence=source.sequence)
             self._stylizer.reset()
             return None
-        image = stylized.image if hot.color == "style" else with_chroma_of(content, stylized.image)
+        image = stylized.image if hot.color == "style" else with_chroma_of(sight.content, stylized.image)
         painting = Painting(stylized.iterations, stylized.restarted, stylized.temporal_error)
-        return Painted(source, replace(source, image=to_pixels(image), painting=painting), stylized)
+        return Painted(source, replace(source, image=to_pixels(image), painting=painting), stylized, sight)
 
-    def _stylized(self, source: Frame, budget: Budget, sight: Sight | None) -> tuple[Tensor, Stylized]:
-        """Return content and painting at the largest size for which the device has memory."""
+    def _stylized(self, source: Frame, budget: Budget, sight: Sight | None) -> tuple[Sight, Stylized]:
+        """Return what was painted, and the painting, at the largest size for which the device has memory."""
         while True:
             size = self._sizing.size()
             height, width = working_size(*source.image.shape[:2], size=size)
             if sight is None or sight.content.shape[-2:] != (height, width):
                 sight = self.look(source)
             try:
-                content, stylized = self._on_device(sight, budget)
+                seen, stylized = self._on_device(sight, budget)
             except torch.OutOfMemoryError as error:
                 if not self._sizing.step_down(long_side=max(height, width)):
                     raise
                 reason = str(error).partition("\n")[0]
             else:
                 self._telemetry.trouble("memory", "size_reduced" if self._sizing.is_reduced else None)
-                return content, stylized
+                return seen, stylized
             # Here the exception is gone, and with it the tensors that its traceback held.
             sight = None
             log.warning("engine_oom", width=width, height=height, next_size=self._sizing.size(), error=reason)
             self._stylizer.reset()
             torch.cuda.empty_cache()
 
-    def _on_device(self, sight: Sight, budget: Budget) -> tuple[Tensor, Stylized]:
+    def _on_device(self, sight: Sight, budget: Budget) -> tuple[Sight, Stylized]:
         there = sight.to(self._device)
-        return there.content, self._stylizer.paint(there, budget)
+        return there, self._stylizer.paint(there, budget)

@@ -60,7 +60,8 @@ class Refine(Hold):
             return None
         now = self._clock()
         at_s = last.source.pts + now - last.source.received_at
-        painted = self._canvas.paint(last.source, Budget(hot.iterations, now + 1 / hot.fps), hot, at_s=at_s)
+        budget = Budget(hot.iterations, now + 1 / hot.fps)
+        painted = self._canvas.paint(last.source, budget, hot, at_s=at_s, sight=last.sight.again())
         error = painted.stylized.temporal_error if painted else 0.0
         if error is not None and error < AT_REST:
             self._rests = last.source, hot

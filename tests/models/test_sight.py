@@ -89,3 +89,23 @@ def test_both_flows_are_found_between_frames_of_one_scene() -> None:
     assert torch.equal(second.motion.there, DIS()(FRAMES[1], FRAMES[0]))
     assert torch.equal(second.motion.back, DIS()(FRAMES[0], FRAMES[1]))
     assert observer.observe(FRAMES[2][..., :-1, :]).motion is None
+
+
+def test_a_frame_painted_again_goes_on_from_its_painting_though_the_next_one_was_looked_at(
+    objective: AdjointObjective,
+) -> None:
+    stylizer = make(objective)
+    stylizer.step(FRAMES[0], BUDGET)
+    seen = stylizer.observe(FRAMES[1])
+    stylizer.paint(seen, BUDGET)
+    following = stylizer.observe(FRAMES[2])
+    again = stylizer.paint(seen.again(), BUDGET)
+    assert not again.restarted
+    assert again.flow is not None
+    assert float(again.flow.abs().max()) == 0
+    after = stylizer.paint(following, BUDGET)
+    assert not after.restarted
+    assert after.flow is not None
+    moves = after.flow != 0  # what stands still is set to zero
+    assert moves.any()
+    assert torch.equal(after.flow[moves], DIS()(FRAMES[2], FRAMES[1])[moves])
