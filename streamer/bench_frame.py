@@ -112,7 +112,6 @@ def live(paint: Paint, size: Size, *, seconds: float) -> dict[str, object]:
     daemon = Child(
         "the daemon",
         *("run", f"test:#size={width}x{height}", "null:", "--name", "bench", "--log-format", "json"),
-        *("--set", "http.listen=off"),
         *("--listen", "off"),
         *("--size", str(max(size)), "--fps", str(paint.fps), "--iterations", str(paint.iterations)),
         *("--style", paint.style, "--weights", paint.weights, "--device", paint.device),

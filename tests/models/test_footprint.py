@@ -66,7 +66,17 @@ sys.exit(code)
 @pytest.mark.parametrize(("width", "height"), [(128, 96), (512, 384)])
 def test_the_real_daemon_takes_about_as_much_as_estimated(width: int, height: int, tmp_path: Path) -> None:
     scene = f"test:#live=no#frames=12#size={width}x{height}"
-    options = ["--size", str(width), "--iterations", "1", "--device", "cpu", "--once", "--set", "http.listen=off"]
+    options = [
+        "--size",
+        str(width),
+        "--iterations",
+        "1",
+        "--device",
+        "cpu",
+        "--once",
+        "--set",
+        "http.listen=127.0.0.1:0",
+    ]
     command = [sys.executable, "-c", PROGRAM, "run", scene, "null:", *options]
     environment = usual_environment() | {"XDG_CACHE_HOME": str(tmp_path)}
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)

@@ -69,7 +69,8 @@ def test_its_json_holds_every_figure_and_they_fit_each_other(
     assert set(found["fps_at"]) == {"1", "2"}
     assert found["live"]["fps"] > 0
     assert found["live"]["iterations"] >= 1
-    assert found["memory_mib"]["daemon"] > 50
+    assert 50 < found["memory_mib"]["daemon"] <= found["memory_mib"]["daemon_at_most"]
+    assert found["memory_mib"]["estimate"] > 500
     assert found["suggested"]["size"] in ([64, 48], [96, 64])
     assert [pair["clip"] for pair in found["quality"]] == ["test:#live=no"]
     assert {row["method"] for row in found["quality"][0]["rows"]} == {"carried", "flow", "previous", "independent"}
@@ -98,7 +99,7 @@ def test_its_tables_show_every_figure_and_what_is_missing() -> None:
             "age_p95_ms": 99.0,
             "memory_mib": 912.0,
         },
-        memory_mib={},
+        memory_mib={"estimate": 990.4, "daemon_at_most": 876.6},
         suggested=Advice((256, 144), 8.0, 2),
         quality=[Verdict("clip.mp4", "storm", (256, 144), [Row("carried", 4, 0.0625, 0.0125, 0.5)], {4: 0.25})],
         remarks=["something is missing"],
