@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +15,7 @@ def needed(reason: str | None) -> None:
 
 
 def tool(name: str, package: str) -> str:
-    """Return where a program lies; skip without it, and name what brings it."""
-    found = shutil.which(name)
+    """Return where a program lies, beside Python or on the PATH; skip without it, and name what brings it."""
+    found = shutil.which(name, path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     needed(None if found else f"needs {name} ({package})")
     return found or name
