@@ -1,6 +1,5 @@
 """Changes to a machine, one after the other: each is told, and all are taken back when one fails."""
 
-import contextlib
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
@@ -35,13 +34,20 @@ class Step:
 
 
 def carry_out(steps: Sequence[Step]) -> None:
-    """Do all steps, or none: those that were done are taken back, the last one first, when one fails."""
-    with contextlib.ExitStack() as undoing:
+    """Do all steps, or none: when one fails it is taken back and what was done before it, the last first."""
+    begun: list[Step] = []
+    try:
         for number, step in enumerate(steps, start=1):
             tell(f"[{number}/{len(steps)}] {step.told}")
-            undoing.callback(step.undo)  # before: what is done in part is taken back as well
+            begun.append(step)
             step.do()
-        undoing.pop_all()
+    except BaseException:  # Ctrl-C, too
+        for step in reversed(begun):
+            try:
+                step.undo()
+            except (FatalError, OSError) as error:
+                tell(f"this could not be taken back: {step.told}\n{error}")
+        raise
 
 
 def tell(text: str) -> None:
@@ -75,11 +81,16 @@ def answer(*words: str | Path) -> str:
 
 def write(path: Path, content: str) -> Step:
     """Return how a file comes to hold ``content``, readable by everybody; it is never seen half written."""
-    before = path.read_text() if path.exists() else None
+
+    def undo() -> None:
+        if path.exists():
+            path.unlink()
+
+    if not path.exists():
+        return Step(f"write {path}", lambda: _replace(path, content), undo)
+    before = path.read_text()
     if before == content:
         return Step(f"keep {path}, which is as it should be")
-    if before is None:
-        return Step(f"write {path}", lambda: _replace(path, content), lambda: path.unlink(missing_ok=True))
     return Step(f"replace {path}", lambda: _replace(path, content), lambda: _replace(path, before))
 
 

@@ -36,7 +36,7 @@ def metadata(wheel: zipfile.Path, name: str) -> str:
     return (wheel / f"deepmovie-{PROJECT['version']}.dist-info" / name).read_text()
 
 
-def test_the_wheel_holds_the_three_packages_and_nothing_else(wheel: zipfile.Path) -> None:
+def test_the_wheel_holds_the_three_packages_the_unit_and_nothing_else(wheel: zipfile.Path) -> None:
     held = {name for name in wheel.root.namelist() if not name.endswith("/") and ".dist-info/" not in name}
     wanted = {
         str(path.relative_to(ROOT))
@@ -44,7 +44,8 @@ def test_the_wheel_holds_the_three_packages_and_nothing_else(wheel: zipfile.Path
         for path in (ROOT / package).rglob("*")
         if path.is_file() and path.suffix != ".pyc"
     }
-    assert held == wanted
+    shared = f"deepmovie-{PROJECT['version']}.data/data/share/deepmovie"
+    assert held == wanted | {f"{shared}/deepmovie@.service", f"{shared}/gpu.conf"}
     assert "streamer/py.typed" in held
 
 
