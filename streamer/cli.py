@@ -1,5 +1,6 @@
 """The ``deepmovie`` command. Each command imports what is heavy itself, so that help and ``check`` answer at once."""
 
+import gc
 import os
 import sys
 import traceback
@@ -77,7 +78,9 @@ Every user of the machine can read the command line: a URL with a password belon
     loaded = _load(parser, parser.read(arguments))
     from streamer.daemon import run  # noqa: PLC0415 - imports torch
 
-    return run(loaded.config)
+    code = run(loaded.config)
+    gc.freeze()  # else Python looks for cycles among all that torch made before it ends, for a second or more
+    return code
 
 
 def _send(arguments: Sequence[str]) -> int:
