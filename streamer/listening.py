@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import ssl
 import stat
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def listen(http: Http) -> socket.socket | None:
 
 
 def check_certificate(http: Http) -> None:
-    """See that the files for TLS are there, and that nobody else can read the key.
+    """See that the files for TLS can be used, and that nobody else can read the key.
 
     Raises:
         ConfigError: otherwise.
@@ -54,6 +55,13 @@ def check_certificate(http: Http) -> None:
             raise ConfigError(f"http.{key}: {name} cannot be read: {error.strerror}") from None
         if key == "tls_key" and mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise ConfigError(f"http.{key}: {name} must be readable by its owner alone: chmod 600 {name}")
+    if http.tls_cert is not None:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(http.tls_cert, http.tls_key)
+        except ssl.SSLError as error:
+            raise ConfigError(
+                f"http.tls_cert: {http.tls_cert} is no certificate with the key {http.tls_key}: {error.reason}"
+            ) from None
 
 
 def _refusal(address: str, error: OSError) -> str:

@@ -21,7 +21,8 @@ from tests.tiny import tiny_weights
 
 PATIENCE_S = 30.0
 STOP_S = 5.0
-QUIET = ("--log-format", "json", "--listen", "off")
+LOGGED = ("--log-format", "json")
+QUIET = (*LOGGED, "--listen", "off")
 """For tests: a log to read, and no page, as many daemons run at a time."""
 
 
@@ -57,12 +58,14 @@ class Kit:
         cv2.imwrite(str(folder / "style.png"), picture(96, 128, seed=1))
         return cls(folder)
 
-    def command(self, *arguments: str, iterations: int = 1, fps: float = 20, size: int = 64) -> list[str]:
-        """Return the command line of a daemon that paints small pictures."""
+    def command(
+        self, *arguments: str, iterations: int = 1, fps: float = 20, size: int = 64, listen: str = "off"
+    ) -> list[str]:
+        """Return the command line of a daemon that paints small pictures, and has no page unless it listens."""
         paint = {"iterations": iterations, "fps": fps, "size": size, "device": "cpu"}
         files = {"weights": self.folder / "tiny.safetensors", "style": self.folder / "style.png"}
         options = [text for key, value in (paint | files).items() for text in (f"--{key}", str(value))]
-        return [sys.executable, "-m", "streamer", "run", *arguments, *options, *QUIET]
+        return [sys.executable, "-m", "streamer", "run", *arguments, *options, *LOGGED, "--listen", listen]
 
     @property
     def environment(self) -> dict[str, str]:

@@ -199,7 +199,7 @@ def test_a_viewer_who_reads_slowly_is_not_cut_and_sees_the_newest(tmp_path: Path
     ):
         slow.sendall(f"GET /out.mjpg HTTP/1.1\r\nHost: {site.netloc}\r\n\r\n".encode())
         never, taken = threading.Event(), b""
-        deadline = time.monotonic() + 8
+        deadline = time.monotonic() + 6.5
         while time.monotonic() < deadline:
             taken += slow.recv(2048)
             never.wait(0.02)  # the slowness is the point

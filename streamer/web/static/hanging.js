@@ -1,0 +1,21 @@
+/** Where pictures hang on the wall. Rectangles are [x, y, width, height] in pixels of the canvas. */
+
+export const SIDES = { pair: "pair", swipe: "pair", out: "out", flow: "flow" };
+/** By view: the side that shows it. */
+
+/** Return where each of `count` equal pictures hangs: in a row or a column, whichever shows them larger. */
+export function hang(count, picture, room, gap) {
+  const row = scaleOf(count * picture.width, picture.height, room.width - (count - 1) * gap, room.height);
+  const column = scaleOf(picture.width, count * picture.height, room.width, room.height - (count - 1) * gap);
+  const isRow = row >= column;
+  const scale = Math.max(0, isRow ? row : column);
+  const [width, height] = [picture.width * scale, picture.height * scale];
+  const [stepX, stepY] = isRow ? [width + gap, 0] : [0, height + gap];
+  const x = (room.width - width - (count - 1) * stepX) / 2;
+  const y = (room.height - height - (count - 1) * stepY) / 2;
+  return Array.from({ length: count }, (_, i) => [x + i * stepX, y + i * stepY, width, height].map(Math.round));
+}
+
+function scaleOf(width, height, roomWidth, roomHeight) {
+  return Math.min(roomWidth / width, roomHeight / height);
+}
