@@ -13,10 +13,8 @@ from protocols.errors import SinkError
 from protocols.frame import Frame
 
 # From <linux/videodev2.h>; struct v4l2_format is 208 bytes, and the union within it begins at 8.
-_QUERY_CAPABILITIES, _SET_FORMAT = 0x80685600, 0xC0D05605
-_CAPABILITIES = struct.Struct("=16s32s32sIII12x")
+_GET_FORMAT, _SET_FORMAT = 0xC0D05604, 0xC0D05605
 _FORMAT = struct.Struct("=I4x12I152x")
-_VIDEO_OUTPUT, _DEVICE_CAPABILITIES = 0x2, 0x80000000
 _BUFFER_TYPE_OUTPUT, _PROGRESSIVE, _SRGB = 2, 1, 8
 _YUYV = int.from_bytes(b"YUYV", "little")
 
@@ -55,13 +53,11 @@ class VirtualCameraSink:
         self.close()
         try:
             self._file = os.open(self._device, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-            takes_pictures = _capabilities(self._file) & _VIDEO_OUTPUT
+            # Not by its capabilities: v4l2loopback hides this one from those who come while somebody watches.
+            fcntl.ioctl(self._file, _GET_FORMAT, bytearray(_FORMAT.pack(_BUFFER_TYPE_OUTPUT, *[0] * 12)))
         except OSError as error:
             self.close()
             raise self._failure(error) from error
-        if not takes_pictures:
-            self.close()
-            raise SinkError(f"{self._device} takes no pictures; v4l2loopback makes a device that does", reason="failed")
 
     def write(self, frame: Frame) -> None:
         """Show one frame.
@@ -98,21 +94,20 @@ class VirtualCameraSink:
             raise SinkError(f"{self._device} was asked for {width} x {height} YUYV and gives {given}", reason="failed")
 
     def _show(self, file: int, picture: memoryview) -> None:
-        waiting = select.poll()
-        waiting.register(file, select.POLLOUT)
-        if not waiting.poll(_PATIENCE_MS):
-            raise SinkError(f"{self._device} takes no pictures", reason="stalled")
-        written = os.write(file, picture)
+        # Not the other way round: v4l2loopback is not ready to be written to before it was written to.
+        try:
+            written = os.write(file, picture)
+        except BlockingIOError:
+            waiting = select.poll()
+            waiting.register(file, select.POLLOUT)
+            if not waiting.poll(_PATIENCE_MS):
+                raise SinkError(f"{self._device} takes no pictures", reason="stalled") from None
+            written = os.write(file, picture)
         if written != len(picture):
             raise SinkError(f"{self._device} took {written} of {len(picture)} bytes", reason="failed")
 
     def _failure(self, error: OSError) -> SinkError:
+        if error.errno in (errno.EINVAL, errno.ENOTTY):
+            text = f"{self._device} takes no pictures; v4l2loopback makes a device that does"
+            return SinkError(text, reason="failed")
         return SinkError(f"{self._device}: {error.strerror}", reason=_REASONS.get(error.errno or 0, "failed"))
-
-
-def _capabilities(file: int) -> int:
-    """Return what the device can do."""
-    answer = bytearray(_CAPABILITIES.size)
-    fcntl.ioctl(file, _QUERY_CAPABILITIES, answer)
-    *_, everything, device = _CAPABILITIES.unpack(answer)
-    return int(device if everything & _DEVICE_CAPABILITIES else everything)
