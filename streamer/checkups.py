@@ -94,6 +94,13 @@ def service_part(_paint: Paint) -> Iterator[Finding]:
     service.close()
 
 
+def devices_part(_paint: Paint) -> Iterator[Finding]:
+    """Look whether a GPU that the machine has is hidden from us or from the services."""
+    from streamer import checkups_devices  # noqa: PLC0415 - only here
+
+    yield from checkups_devices.examine()
+
+
 def torch_part(paint: Paint) -> Iterator[Finding]:
     """Choose a device as the daemon does, and paint a small frame on it with the real weights."""
     from streamer import checkups_torch  # noqa: PLC0415 - imports torch
@@ -151,6 +158,7 @@ PARTS: Mapping[str, Callable[[Paint], Iterator[Finding]]] = {
     "machine": machine_part,
     "packages": packages_part,
     "service": service_part,
+    "devices": devices_part,
     "cache": cache_part,
     "torch": torch_part,
     "torchvision": torchvision_part,

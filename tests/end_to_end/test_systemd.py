@@ -16,6 +16,7 @@ import pytest
 from tests.end_to_end.figures import figure
 from tests.end_to_end.service import (
     PACKAGES,
+    PYTHON,
     ROOT,
     UNIT_FILE,
     WATCHDOG_S,
@@ -30,6 +31,7 @@ from tests.tools import needed
 UNIT = "deepmovie@test.service"
 PATIENCE_S = 10
 """For what takes a second on a machine that has nothing else to do."""
+GPU_FILE = UNIT_FILE.with_name("gpu.conf")
 STATUS = re.compile(r"running: \d+\.\d fps, \d+\.\d iterations, \d+ ms old")
 
 
@@ -72,10 +74,26 @@ def test_the_unit_is_correct(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_unit_is_hardened() -> None:
-    command = ["systemd-analyze", "security", "--offline=yes", "--threshold=20", "--no-pager", str(UNIT_FILE)]
+def exposure(unit: Path, *, at_most: float) -> float:
+    """Return how much of the machine a unit lays open, from 0 to 10, as systemd judges it."""
+    threshold = f"--threshold={10 * at_most:.0f}"
+    command = ["systemd-analyze", "security", "--offline=yes", threshold, "--no-pager", str(unit)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+    found = re.search(r"exposure level for .*: (\d+\.\d)", done.stdout)
+    assert found, done.stdout
+    return float(found[1])
+
+
+def test_the_unit_is_hardened() -> None:
+    figure("exposure", unit=exposure(UNIT_FILE, at_most=1.9))
+
+
+def test_a_gpu_opens_no_other_door(tmp_path: Path) -> None:
+    """A later value takes the place of an earlier one, as that of a drop-in does."""
+    unit = tmp_path / UNIT_FILE.name
+    unit.write_text(f"{UNIT_FILE.read_text()}\n{GPU_FILE.read_text()}")
+    figure("exposure", with_gpu=exposure(unit, at_most=1.9))
 
 
 def test_the_service_paints_without_being_root(service: Machine) -> None:
@@ -133,6 +151,25 @@ def test_a_stopped_daemon_leaves_in_five_seconds(service: Machine) -> None:
     assert taken_s < 5
     assert service.show(UNIT, "ActiveState") == "inactive"
     assert service.run("cat", "/run/ended") == "success exited 0"
+
+
+def test_the_doctor_tells_when_a_unit_hides_the_gpu(machine: Machine) -> None:
+    """There is a device file and no GPU: where it may be seen, it does not answer."""
+    machine.run("sh", "-c", "mkdir -p /srv/gpu/proc/driver/nvidia; touch /srv/gpu/proc/driver/nvidia/version")
+    machine.run("sh", "-c", "ln -sfn /dev /srv/gpu/dev; mknod --mode=666 /dev/nvidiactl c 195 255")
+    code = "from pathlib import Path; from streamer.checkups_devices import examine; print(*examine(Path('/srv/gpu')))"
+
+    def told(*directives: str) -> str:
+        unit = ["systemd-run", "--quiet", "--pipe", "--wait", *(f"--property={each}" for each in directives)]
+        return machine.run(*unit, PYTHON, "-c", code)
+
+    assert "/dev/nvidiactl is not to be seen from here" in told("PrivateDevices=yes")
+    assert "/dev/nvidiactl does not answer" in told(*directives(GPU_FILE.read_text()))
+
+
+def directives(drop_in: str) -> list[str]:
+    """Return what a drop-in says of devices."""
+    return [line for line in drop_in.splitlines() if line.startswith(("PrivateDevices=", "Device"))]
 
 
 def test_wrong_settings_are_not_tried_again(machine: Machine) -> None:
