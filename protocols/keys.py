@@ -17,6 +17,8 @@ from types import MappingProxyType
 import zmq
 from zmq.utils import z85
 
+from protocols.private import PrivateFileError, read_private
+
 MAX_FILE_BYTES = 4096
 MAX_KEYS = 1000
 KEY_BYTES = 32
@@ -140,29 +142,10 @@ def _create(path: Path, text: str, *, mode: int) -> None:
 def _read(path: Path, *, forbidden: int) -> dict[str, bytes]:
     """Return the keys in a file of ours or of root whose mode has none of the ``forbidden`` bits."""
     try:
-        # Not blocking: a pipe would keep us waiting for its other end.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            _refuse_unsafe(path, os.fstat(descriptor), forbidden)
-            content = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        what = (
-            "is a symbolic link; expected the file itself" if path.is_symlink() else f"cannot be read: {error.strerror}"
-        )
-        raise KeyFileError(f"{path}: {what}") from None
-    if len(content) > MAX_FILE_BYTES:
-        raise KeyFileError(f"{path}: a key file has at most {MAX_FILE_BYTES} bytes")
+        content = read_private(path, max_bytes=MAX_FILE_BYTES, forbidden=forbidden)
+    except PrivateFileError as error:
+        raise KeyFileError(str(error)) from None
     return {name: _checked(path, key) for name, key in _LINE.findall(content.decode("latin-1"))}
-
-
-def _refuse_unsafe(path: Path, status: os.stat_result, forbidden: int) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise KeyFileError(f"{path}: expected a file")
-    if status.st_uid not in (os.geteuid(), 0):
-        raise KeyFileError(f"{path}: belongs to user {status.st_uid}; expected {os.geteuid()} (us) or root")
-    if status.st_mode & forbidden:
-        mode = stat.S_IMODE(status.st_mode)
-        raise KeyFileError(f"{path}: its mode {mode:04o} lets others in; expected {mode & ~forbidden:04o} (chmod)")
 
 
 def _checked(path: Path, key: str) -> bytes:

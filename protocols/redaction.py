@@ -40,9 +40,11 @@ _FREE = re.compile(
     re.IGNORECASE,
 )
 _HEADER = re.compile(
-    r"""((?:proxy-)?authorization["']?\s?[:=]\s?(?P<quote>["'])?)(?(quote)(?:(?!(?P=quote))[^\r\n])|[^\r\n]){1,2000}""",
+    r"""((?:(?:proxy-)?authorization|(?:set-)?cookie)["']?\s?[:=]\s?(?P<quote>["'])?)(?(quote)(?:(?!(?P=quote))[^\r\n])|[^\r\n]){1,2000}""",
     re.IGNORECASE,
 )
+# What a camera checks a password by: short ones can be tried until it fits.
+_DIGEST = re.compile(r"""(\bresponse\s?=\s?\\?["']?)[0-9a-f]{32,64}\b""", re.IGNORECASE)
 _LOGIN = re.compile(r"(\b(?:basic|bearer)\s)[\w.~+/=-]{8,2000}", re.IGNORECASE)
 
 
@@ -54,7 +56,7 @@ def redact(text: str) -> str:
     text = _without_logins(text) if "@" in text else text
     if "%" in text:
         text = _ENCODED_USERINFO.sub(rf"\1{MASK}%40", text)
-    for pattern in (_QUERY, _FREE, _HEADER, _LOGIN):
+    for pattern in (_QUERY, _FREE, _HEADER, _DIGEST, _LOGIN):
         text = pattern.sub(rf"\1{MASK}", text)
     return text
 

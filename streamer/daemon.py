@@ -23,6 +23,7 @@ from streamer.log import close as close_log
 from streamer.log import configure as configure_log
 from streamer.news import Assembled, Ended, News, Signaled, Tried
 from streamer.notify import Notifier, notifier, watchdog_interval_s
+from streamer.settings import Inputs
 from streamer.stats import Reporter, facts
 from streamer.telemetry import State
 
@@ -40,11 +41,16 @@ GPU_LOST_DRAIN_S = 0.2
 log = structlog.get_logger()
 
 
-def run(config: Config) -> int:
-    """Paint until told to stop, or until the source ends; return the exit code."""
+def run(config: Config, inputs: Inputs | None = None) -> int:
+    """Paint until told to stop, or until the source ends; return the exit code.
+
+    Args:
+        config: the settings.
+        inputs: where they can be read again; None: they cannot.
+    """
     configure_log(config.log.format, config.log.level)
     try:
-        daemon = Daemon(config)
+        daemon = Daemon(config, inputs=inputs)
         code = daemon.run()
         if daemon.is_stuck:
             # Python must not tear down the modules under a thread that is inside torch or FFmpeg: that crashes.
@@ -60,6 +66,7 @@ class Daemon:
 
     Args:
         config: the settings.
+        inputs: where they can be read again; None: they cannot.
         assemble: makes the parts; another one in tests.
         service: the service manager to report to.
     """
@@ -68,10 +75,12 @@ class Daemon:
         self,
         config: Config,
         *,
+        inputs: Inputs | None = None,
         assemble: "Callable[[Config], Parts] | None" = None,
         service: Notifier | None = None,
     ) -> None:
         self._config = config
+        self._inputs = inputs
         self._assemble = assemble or _assemble
         self._service = service or notifier()
         self._news: SimpleQueue[News] = SimpleQueue()

@@ -11,7 +11,9 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from streamer.config import BUILT_IN_STYLES, NONE, Config, ConfigError, Section, shown, word_for_none
+from streamer.config import BUILT_IN_STYLES, NONE, Config, ConfigError, Problem, Section, shown, word_for_none
+from streamer.redaction import register_secret, register_url
+from streamer.secrets import SecretError, Secrets
 
 PREFIX = "DEEPMOVIE_"
 MAX_FILE_BYTES = 2**20
@@ -27,6 +29,8 @@ KEYS: dict[str, FieldInfo] = {
 }
 """Every setting by its dotted key, in the order of the file."""
 
+Reload = Literal["hot", "reconnect", "restart"]
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -39,10 +43,26 @@ class Loaded:
     def items(self) -> Iterator[tuple[str, Any, str]]:
         """Yield (dotted key, value, origin) of every setting; values may hold passwords."""
         for key in KEYS:
-            value: Any = self.config
-            for part in key.split("."):
-                value = getattr(value, part)
-            yield key, value, self.origins[key]
+            yield key, value_of(self.config, key), self.origins[key]
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Where the settings are read from, each time anew."""
+
+    path: Path | None
+    """A TOML file; None for none."""
+    environ: Mapping[str, str]
+    overrides: Mapping[str, object]
+    """Dotted key -> value, from the command line."""
+
+    def load(self) -> Loaded:
+        """Return the effective settings.
+
+        Raises:
+            ConfigError: with every problem found, not only the first.
+        """
+        return load(self.path, self.environ, self.overrides)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,30 +74,48 @@ class _Given:
 
 
 def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, object]) -> Loaded:
-    """Return the effective settings.
+    """Return the effective settings. From here on the secrets in them are masked wherever they turn up.
 
     Args:
         path: a TOML file, or None for none.
-        environ: of it, ``DEEPMOVIE_NAME``, ``DEEPMOVIE_PAINT__FPS`` and the like are read.
+        environ: of it, ``DEEPMOVIE_NAME``, ``DEEPMOVIE_PAINT__FPS`` and the like are read, and secrets (see `Secrets`).
         overrides: dotted key -> value, from the command line.
 
     Raises:
         ConfigError: with every problem found, not only the first.
     """
-    problems: list[str] = []
+    problems: list[Problem] = []
     given = {
         **_from_file(path, problems),
         **_from_environment(environ, problems),
         **_from_command_line(overrides, problems),
     }
+    given = _with_secrets(given, Secrets(environ), problems)
     problems += _missing_files(given)
     try:
-        config = Config.model_validate(_nested(given))
+        config = Config.model_validate(nested({key: setting.value for key, setting in given.items()}))
     except ValidationError as error:
         problems += [_explain(detail, given) for detail in error.errors()]
     if problems:
         raise ConfigError(*problems) from None
     return Loaded(config, {key: given[key].origin if key in given else "default" for key in KEYS})
+
+
+def value_of(config: Config, key: str) -> Any:  # noqa: ANN401 - each setting has a type of its own
+    """Return the value of the setting with this dotted key; may hold passwords."""
+    value: Any = config
+    for part in key.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def nested(values: Mapping[str, object]) -> dict[str, Any]:
+    """Return values by their dotted keys as the tables of a file."""
+    tree: dict[str, Any] = {}
+    for key, value in values.items():
+        section, _, name = key.rpartition(".")
+        (tree.setdefault(section, {}) if section else tree)[name] = value
+    return tree
 
 
 def environment_name(key: str) -> str:
@@ -114,22 +152,32 @@ def allowed(field: FieldInfo) -> str:
 
 def is_secret(field: FieldInfo) -> bool:
     """Return whether nobody may see the value."""
-    return isinstance(field.json_schema_extra, dict) and bool(field.json_schema_extra.get("secret"))
+    return bool(_marks(field).get("secret"))
+
+
+def reload_of(field: FieldInfo) -> Reload:
+    """Return when a changed value takes effect after the file was read again (see ``streamer.config.HOT``)."""
+    reload: Reload = _marks(field)["reload"]
+    return reload
+
+
+def _marks(field: FieldInfo) -> Mapping[str, Any]:
+    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
 
 
 def _limits(field: FieldInfo, *names: str) -> Iterator[object]:
     return (getattr(limit, name) for name in names for limit in field.metadata if hasattr(limit, name))
 
 
-def _from_file(path: Path | None, problems: list[str]) -> dict[str, _Given]:
+def _from_file(path: Path | None, problems: list[Problem]) -> dict[str, _Given]:
     if path is None:
         return {}
     try:
         table = tomllib.loads(_read(path).decode())
     except OSError as error:
-        problems.append(f"{path}: cannot be read: {error.strerror}")
+        problems.append(Problem(f"{path}: cannot be read: {error.strerror}"))
     except (ValueError, RecursionError) as error:
-        problems.append(f"{path}: is not a TOML file: {error}")
+        problems.append(Problem(f"{path}: is not a TOML file: {error}"))
     else:
         return _known(dict(_flatten(table)), {key: key for key in KEYS}, lambda _: f"file {path}", problems)
     return {}
@@ -143,25 +191,26 @@ def _read(path: Path) -> bytes:
     return content
 
 
-def _from_environment(environ: Mapping[str, str], problems: list[str]) -> dict[str, _Given]:
+def _from_environment(environ: Mapping[str, str], problems: list[Problem]) -> dict[str, _Given]:
     ours = {word: value for word, value in environ.items() if word.startswith(PREFIX)}
     names = {environment_name(key): key for key in KEYS}
     return _known(ours, names, lambda word: f"environment {shown(word)[1:-1]}", problems)
 
 
-def _from_command_line(overrides: Mapping[str, object], problems: list[str]) -> dict[str, _Given]:
+def _from_command_line(overrides: Mapping[str, object], problems: list[Problem]) -> dict[str, _Given]:
     return _known(overrides, {key: key for key in KEYS}, lambda _: "command line", problems)
 
 
 def _known(
-    values: Mapping[str, object], names: Mapping[str, str], origin: Callable[[str], str], problems: list[str]
+    values: Mapping[str, object], names: Mapping[str, str], origin: Callable[[str], str], problems: list[Problem]
 ) -> dict[str, _Given]:
     """Return the values whose word is in ``names`` (word -> key); each other one becomes a problem."""
     for word, value in values.items():
         if word in SECTIONS:
-            problems.append(f"{origin(word)}: {word}: expected a table, got {shown(value)}")
+            problems.append(Problem(f"expected a table, got {shown(value)}", word, origin(word)))
         elif word not in names:
-            problems.append(f"{origin(word)}: unknown setting {shown(word)}{nearest(word[:80], names)}")
+            reason = f"unknown setting {shown(word)}{nearest(word[:80], names)}"
+            problems.append(Problem(reason, origin=origin(word)))
     return {names[word]: _Given(value, origin(word)) for word, value in values.items() if word in names}
 
 
@@ -173,15 +222,23 @@ def _flatten(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[st
             yield prefix + name, value
 
 
-def _nested(given: Mapping[str, _Given]) -> dict[str, Any]:
-    tree: dict[str, Any] = {}
+def _with_secrets(given: Mapping[str, _Given], secrets: Secrets, problems: list[Problem]) -> dict[str, _Given]:
+    """Return the values with secrets for their names, and let nobody see a password from here on."""
+    found: dict[str, _Given] = {}
     for key, setting in given.items():
-        section, _, name = key.rpartition(".")
-        (tree.setdefault(section, {}) if section else tree)[name] = setting.value
-    return tree
+        try:
+            value = secrets.put_into(setting.value)
+        except SecretError as error:
+            problems.append(Problem(str(error), key, setting.origin))
+            continue
+        for text in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(text, str):
+                (register_secret if is_secret(KEYS[key]) else register_url)(text)
+        found[key] = _Given(value, setting.origin)
+    return found
 
 
-def _missing_files(given: Mapping[str, _Given]) -> Iterator[str]:
+def _missing_files(given: Mapping[str, _Given]) -> Iterator[Problem]:
     """Yield a problem for each setting that is neither one of the known names nor a file."""
     for key, names in (
         ("paint.style", BUILT_IN_STYLES),
@@ -190,10 +247,9 @@ def _missing_files(given: Mapping[str, _Given]) -> Iterator[str]:
     ):
         setting = given.get(key)
         if setting and isinstance(setting.value, str) and setting.value not in names and not _is_file(setting.value):
-            yield (
-                f"{setting.origin}: {key}: expected {', '.join(names)} or the path of a file, "
-                f"got {shown(setting.value)}{nearest(setting.value[:80], names)}"
-            )
+            hint = nearest(setting.value[:80], names)
+            reason = f"expected {', '.join(names)} or the path of a file, got {shown(setting.value)}{hint}"
+            yield Problem(reason, key, setting.origin)
 
 
 def _is_file(text: str) -> bool:
@@ -203,11 +259,10 @@ def _is_file(text: str) -> bool:
         return False
 
 
-def _explain(detail: ErrorDetails, given: Mapping[str, _Given]) -> str:
-    """Return one of pydantic's findings as a line for people."""
+def _explain(detail: ErrorDetails, given: Mapping[str, _Given]) -> Problem:
+    """Return one of pydantic's findings for people."""
     key = next(key for key in KEYS if tuple(key.split(".")) == tuple(detail["loc"][: key.count(".") + 1]))
-    where = f"{given[key].origin}: {key}"
     if detail["type"] == "value_error":
-        return f"{where}: {detail['ctx']['error']}"
+        return Problem(str(detail["ctx"]["error"]), key, given[key].origin)
     came = "another" if is_secret(KEYS[key]) else shown(detail["input"])
-    return f"{where}: expected {allowed(KEYS[key])}, got {came}"
+    return Problem(f"expected {allowed(KEYS[key])}, got {came}", key, given[key].origin)

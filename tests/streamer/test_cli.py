@@ -13,7 +13,7 @@ from streamer import redaction
 from streamer.cli import COMMANDS, main
 from streamer.config import Config
 from streamer.reference import reference
-from streamer.settings import KEYS, load
+from streamer.settings import KEYS, Inputs, load
 
 HEAVY = {"torch", "torchvision", "onnxruntime", "cv2", "av", "zmq"}
 
@@ -33,8 +33,7 @@ class Deepmovie(Protocol):
 @pytest.fixture
 def deepmovie(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Deepmovie:
     """Run the command line within this process; afterwards the secrets it registered are forgotten."""
-    monkeypatch.setattr(redaction, "_forms", set())
-    monkeypatch.setattr(redaction, "_pattern", None)
+    monkeypatch.setattr(redaction, "_known", redaction._Known())
     monkeypatch.setenv("COLUMNS", "120")
 
     def run(*arguments: str) -> Ended:
@@ -172,7 +171,7 @@ def test_the_template_is_the_reference_file(deepmovie: Deepmovie) -> None:
 
 
 def test_a_bug_ends_with_1_and_shows_no_password(deepmovie: Deepmovie, monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(config: Config) -> int:
+    def run(config: Config, _inputs: Inputs) -> int:
         raise RuntimeError(f"cannot open {config.source}, hunter2 is wrong")
 
     broken = ModuleType("streamer.daemon")

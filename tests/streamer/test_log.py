@@ -42,8 +42,7 @@ def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipe]:
     """Yield a pipe to log into; afterwards everything global is as before."""
     for owner, hook in ((sys, "excepthook"), (sys, "unraisablehook"), (threading, "excepthook")):
         monkeypatch.setattr(owner, hook, getattr(owner, hook))
-    monkeypatch.setattr(redaction, "_forms", set())
-    monkeypatch.setattr(redaction, "_pattern", None)
+    monkeypatch.setattr(redaction, "_known", redaction._Known())
     root, showwarning = logging.getLogger(), warnings.showwarning
     level, handlers, config = root.level, list(root.handlers), structlog.get_config()
     yield Pipe()
