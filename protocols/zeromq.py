@@ -36,6 +36,7 @@ _ANSWER_MAX_BYTES = 64  # a viewer has nothing to say but what it subscribes to,
 _HANDSHAKE_MAX_BYTES = 512  # the limit counts for CURVE's handshake, too
 _POLL_MS = 100
 _SEND_TIMEOUT_MS = 500
+_ANSWER_TIMEOUT_MS = 4000  # what NetGear waits; who leaves one that is about to answer on PAIR blocks it for good
 
 
 class ZmqSource:
@@ -141,6 +142,8 @@ class ZmqSource:
         try:
             message = decode(delivery.parts, limits=self.limits, received_at=time.monotonic())
         except WireError as error:
+            if error.reason == "goodbye":
+                owner.leave(delivery.connection)
             return Rejected(error.reason, str(error))
         if self.bind and not owner.takes(delivery.connection):
             self.notices.add("source_conflict", f"{self.endpoint}: another sender is heard here")
@@ -152,7 +155,7 @@ class ZmqSink:
     """Frames to a ZeroMQ socket.
 
     PUB never waits: a subscriber that does not keep up misses frames. PUSH waits half a second for a peer that takes
-    the frame, REQ and PAIR for the answer of one.
+    the frame; REQ and PAIR wait four for its answer.
 
     Args:
         address: ``tcp://host:port`` or ``ipc://path``.
@@ -244,7 +247,7 @@ class ZmqSink:
     def _prepare(self, socket: zmq.Socket[bytes]) -> None:
         self._topics = 0
         socket.maxmsgsize = _ANSWER_MAX_BYTES if self.curve is None else _HANDSHAKE_MAX_BYTES
-        socket.sndtimeo = socket.rcvtimeo = _SEND_TIMEOUT_MS
+        socket.sndtimeo, socket.rcvtimeo = _SEND_TIMEOUT_MS, _ANSWER_TIMEOUT_MS
 
     def _keep(self, link: Link) -> None:
         """Cut off who may not watch any more, and all peers if they subscribe to too much."""
