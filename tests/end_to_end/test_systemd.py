@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from protocols.keys import make_pair, write_pair
 from tests.end_to_end.figures import figure
 from tests.end_to_end.service import (
     PACKAGES,
     PYTHON,
     ROOT,
+    SETTINGS,
     UNIT_FILE,
     WATCHDOG_S,
     deepmovie,
@@ -31,6 +33,13 @@ from tests.tools import needed
 UNIT = "deepmovie@test.service"
 PATIENCE_S = 10
 """For what takes a second on a machine that has nothing else to do."""
+KEYED = "deepmovie@keyed.service"
+KEYED_SETTINGS = """
+[http]
+listen = "off"
+[security]
+viewers = "/etc/deepmovie/viewers"
+"""
 GPU_FILE = UNIT_FILE.with_name("gpu.conf")
 STATUS = re.compile(r"running: \d+\.\d fps, \d+\.\d iterations, \d+ ms old")
 
@@ -42,6 +51,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     files = tmp_path_factory.mktemp("files")
     lay_out(files)
     (files / "etc/deepmovie/broken.toml").write_text('colour = "red"')
+    lay_out_key(files)
     with booted(files, read_only=PACKAGES) as machine:
         deepmovie(machine, "install-service", "test")
         yield machine
@@ -56,6 +66,22 @@ def service(machine: Machine) -> Machine:
         error.add_note(machine.journal(UNIT))
         raise
     return machine
+
+
+def lay_out_key(root: Path) -> None:
+    """Put below ``root`` a service with a key that only root can read, as the head of the unit advises."""
+    settings, drop_ins = root / "etc/deepmovie", root / f"etc/systemd/system/{KEYED}.d"
+    write_pair(make_pair(), settings / "keyed")
+    (settings / "viewers").mkdir()
+    write_pair(make_pair(), settings / "viewers" / "friend")
+    changes = {'"test"': '"keyed"', "127.0.0.1:5556": "0.0.0.0:5557", "[paint]": KEYED_SETTINGS + "[paint]"}
+    text = SETTINGS
+    for old, new in changes.items():
+        text = text.replace(old, new)
+    (settings / "keyed.toml").write_text(text)
+    [advice] = re.findall(r"^#   a key +(.*?) +(.*)$", UNIT_FILE.read_text(), flags=re.MULTILINE)
+    drop_ins.mkdir()
+    (drop_ins / "key.conf").write_text("\n".join(["[Service]", *advice]).replace("door", "keyed"))
 
 
 def events(machine: Machine) -> list[dict[str, object]]:
@@ -170,6 +196,12 @@ def test_the_doctor_tells_when_a_unit_hides_the_gpu(machine: Machine) -> None:
 def directives(drop_in: str) -> list[str]:
     """Return what a drop-in says of devices."""
     return [line for line in drop_in.splitlines() if line.startswith(("PrivateDevices=", "Device"))]
+
+
+def test_a_key_that_only_root_can_read_reaches_the_daemon(machine: Machine) -> None:
+    machine.run("systemctl", "start", KEYED)
+    assert machine.show(KEYED, "ActiveState") == "active", "open to other machines, which it refuses without a key"
+    machine.run("systemctl", "stop", KEYED)
 
 
 def test_wrong_settings_are_not_tried_again(machine: Machine) -> None:
