@@ -14,12 +14,11 @@ from tests.end_to_end.daemon import Kit, deepmovie
 from tests.end_to_end.figures import MIB, figure
 from tests.end_to_end.planted import LEAK_B, LOST
 from tests.end_to_end.soak import COUNTS, MEMORY, Sample, collector, complaints, second_half, slope_b_per_frame
+from tests.end_to_end.weighed import EVERY
 
 FULL = os.environ.get("DEEPMOVIE_FULL") == "1"
 FRAMES = 20_000 if FULL else 1_500
 PLANTED_FRAMES = 1_000
-STEP = 50
-"""Frames after which there must have been a sign of life."""
 
 
 def soaked(kit: Kit, temporary: Path, *, frames: int, module: str) -> tuple[list[Sample], list[int]]:
@@ -30,7 +29,8 @@ def soaked(kit: Kit, temporary: Path, *, frames: int, module: str) -> tuple[list
         command = kit.command("test:#live=no#size=64x48", sink)
         command[command.index("streamer")] = module
         with deepmovie(command, environment) as daemon:
-            for published in range(STEP, frames + 1, STEP):
+            daemon.await_entry("started")
+            for published in range(EVERY, frames + 1, EVERY):  # each of them within the patience of one
                 daemon.await_entry("weighed", lambda facts, published=published: facts["published"] >= published)  # type: ignore[misc]
         names = [field.name for field in fields(Sample)]
         samples = [Sample(**{name: each.facts[name] for name in names}) for each in daemon.entries("weighed")]
