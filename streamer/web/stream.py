@@ -91,7 +91,9 @@ class Stream:
         return [snapshot.state.value, *(f"{each.part}: {each.reason}" for each in snapshot.troubles.values())]
 
 
-def stream_of(parts: Parts, pipeline: Pipeline, config: Config) -> Stream:
+def stream_of(
+    parts: Parts, pipeline: Pipeline, config: Config, *, reload: Callable[[], object] | None = None
+) -> Stream:
     """Return the stream that a pipeline paints; to be called before it starts."""
     viewing = Viewing()
     pipeline.watch(viewing)
@@ -103,6 +105,7 @@ def stream_of(parts: Parts, pipeline: Pipeline, config: Config) -> Stream:
         pulses=pipeline.pulses,
         device=str(parts.device),
         size=parts.size,
+        reload=reload,
     )
 
 
