@@ -120,6 +120,7 @@ def test_a_slow_line_costs_frames_of_its_own_only(kit: Kit) -> None:
     ):
         began = time.monotonic()
         daemon.await_stats(gave_way)
+        eyes.await_frames(20, after=began)
         pause_s = longest_pause_s(eyes, since=began)
     figure("row 35", line_bytes_per_s=10_000, others_longest_pause_s=pause_s)
     assert pause_s < 2
