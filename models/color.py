@@ -1,7 +1,8 @@
 """The colors of a painting, given to a frame: where a descent starts when nothing painted can be moved there.
 
 Measured: starting cuts and revealed places from half frame, half frame in the painting's colors, instead of the frame
-alone, lowers the energy of the first frames by a quarter to a half, for free.
+alone, lowers the energy of the first frames by a quarter to a half, for free. Three quarters are better still: over two
+clips and three paintings, with two iterations a frame, the energy gap after ten frames fell from 5.9 to 5.3 %.
 """
 
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+RECOLORED = 0.75
 _SMALLEST_SPREAD = 0.01
 """Below this standard deviation, about two and a half 8-bit levels, what varies in a frame is noise, not color."""
 
@@ -50,8 +52,8 @@ def recolor(image: Tensor, target: ColorStatistics) -> Tensor:
 
 
 def palette_fill(content: Tensor, target: ColorStatistics) -> Tensor:
-    """Return half the frame, half the frame in the target's colors: 1 x 3 x H x W in [0, 1]."""
-    return torch.lerp(content, recolor(content, target).clamp(0.0, 1.0), 0.5)
+    """Return a quarter of the frame, three quarters of it in the target's colors: 1 x 3 x H x W in [0, 1]."""
+    return torch.lerp(content, recolor(content, target).clamp(0.0, 1.0), RECOLORED)
 
 
 def _roots(covariance: Tensor, *, floor: float) -> tuple[Tensor, Tensor]:

@@ -46,10 +46,10 @@ def test_independent_channels_are_scaled_by_the_ratio_of_their_spreads() -> None
     torch.testing.assert_close(recolor(corners, target), expected, atol=1e-5, rtol=0)
 
 
-def test_the_fill_is_half_way_between_the_frame_and_its_recolored_version() -> None:
+def test_the_fill_is_three_quarters_of_the_way_from_the_frame_to_its_recolored_version() -> None:
     image = _noise().clamp(0.2, 0.8)
-    half_way = (image + recolor(image, _target()).clamp(0.0, 1.0)) / 2
-    torch.testing.assert_close(palette_fill(image, _target()), half_way)
+    on_the_way = (image + 3 * recolor(image, _target()).clamp(0.0, 1.0)) / 4
+    torch.testing.assert_close(palette_fill(image, _target()), on_the_way)
 
 
 @pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
