@@ -55,7 +55,7 @@ def test_the_fill_is_three_quarters_of_the_way_from_the_frame_to_its_recolored_v
 @pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
 def test_a_constant_frame_takes_the_mean_color_of_the_painting(level: float) -> None:
     filled = palette_fill(torch.full((1, 3, 16, 16), level), _target())
-    expected = (level + _target().mean.float()) / 2
+    expected = (level + 3 * _target().mean.float()) / 4
     torch.testing.assert_close(filled, expected[:, None, None].expand_as(filled[0])[None], atol=1e-4, rtol=0)
 
 
