@@ -232,11 +232,14 @@ def test_frames_that_come_twice_or_too_late_are_dropped(stream: Stream) -> None:
     sequences = [number for start in range(0, 400, 4) for number in rng.choices(range(start, start + 6), k=6)]
     highest = list(itertools.accumulate(sequences, max))
     late = sum(number <= before for number, before in zip(sequences[1:], highest, strict=False))
-    with peer(zmq.PUSH, stream.feed) as first, peer(zmq.PUSH, stream.feed) as second:
+    with peer(zmq.PUSH, stream.feed) as first:
         before = stream.settle(first)
         for sequence in sequences:
             send(first, sequence, epoch=epoch)
         between = stream.quiet(received=before["received"] + len(sequences))
+    gone_at = time.monotonic()
+    stream.daemon.await_entry("peer_disconnected", after=gone_at - 1)
+    with peer(zmq.PUSH, stream.feed) as second:
         for sequence in sequences:  # as when a producer reconnects and sends again
             send(second, sequence, epoch=epoch)
         after = stream.quiet(received=between["received"] + len(sequences))
