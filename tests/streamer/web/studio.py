@@ -17,6 +17,7 @@ import torch
 from models.objective import Terms
 from models.stylizer import Stylized
 from protocols.frame import Frame, Painting
+from protocols.notices import Notices
 from streamer.config import Config, Hot, Http
 from streamer.control import Control
 from streamer.gallery import Gallery
@@ -58,7 +59,8 @@ class Studio:
         )
         self.control = Control(Hot(style="dots"), self.gallery, recordings=Recordings(folder / "rec"))
         self.viewing = Viewing()
-        self.telemetry = Telemetry(["null:"])
+        self.notices = Notices()
+        self.telemetry = Telemetry(["null:"], notices=self.notices)
         self.telemetry.enter(State.RUNNING)
         self.stream = Stream(
             config=config,

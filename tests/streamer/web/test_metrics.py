@@ -77,6 +77,7 @@ def test_the_numbers_are_those_of_the_stream(tmp_path: Path) -> None:
         for _ in range(3):
             studio.show()
         studio.telemetry.reconnect()
+        studio.notices.add("peer_auth_failed", "an unlisted key")
         studio.telemetry.frames.refuse("shape")
         studio.telemetry.trouble("source", "eof", retry_in_s=1)
         found = families(site)
@@ -84,6 +85,7 @@ def test_the_numbers_are_those_of_the_stream(tmp_path: Path) -> None:
     assert value(found, "deepmovie_frames_published") == 3
     assert value(found, "deepmovie_frames_dropped", reason="shape") == 1
     assert value(found, "deepmovie_source_reconnects") == 1
+    assert value(found, "deepmovie_zeromq_events", event="peer_auth_failed") == 1
     assert value(found, "deepmovie_state", state="source_lost") == 1
     assert sum(sample.value for sample in found["deepmovie_state"].samples) == 1
     assert value(found, "deepmovie_trouble_seconds", part="source", reason="eof") >= 0
