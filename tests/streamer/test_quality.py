@@ -17,7 +17,7 @@ from tests.endpoints import picture
 from tests.tiny import tiny_weights
 
 CPU = torch.device("cpu")
-SMALL = Trial(clips=["test:#live=no"], every=1, frames=4, judged=3, efforts=(1, 3), reference=12)
+SMALL = Trial(clips=["test:#live=no"], every=1, frames=4, judged=3, efforts=(1, 3), reference=60)
 
 
 def tiny(tmp_path: Path) -> Paint:
@@ -30,7 +30,7 @@ def test_every_way_is_judged_at_every_number_of_iterations_and_the_papers_method
     assert found.size == (64, 36)
     assert [(row.method, row.iterations) for row in found.rows] == [
         *((way, k) for way in WAYS for k in (1, 3)),
-        ("flow", 12),
+        ("flow", 60),
     ]
     assert sum(ticks) == SMALL.iterations
     for row in found.rows[:-1]:
