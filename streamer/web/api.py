@@ -3,6 +3,8 @@
 import json
 from typing import Annotated
 
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 from fastapi import Path as InPath
 from pydantic import BaseModel
@@ -47,6 +49,7 @@ class RecordOrder(BaseModel, extra="forbid"):
 def questions(stream: Stream, audience: Audience) -> APIRouter:
     """Return the routes that change nothing."""
     router = APIRouter(prefix="/api/v1")
+    one_at_a_time = CapacityLimiter(1)
 
     @router.get("/info")
     def info() -> Info:
@@ -88,10 +91,12 @@ def questions(stream: Stream, audience: Audience) -> APIRouter:
         response_class=Response,
         responses={200: {"content": {"image/jpeg": {}}}},
     )
-    def thumbnail(name: StyleName) -> Response:
+    async def thumbnail(name: StyleName) -> Response:
         """Return a painting as a small picture."""
+        # A built-in one is painted when it is first asked for, in seconds for which no other question shall wait.
         try:
-            return Response(stream.control.gallery.thumbnail(name), media_type="image/jpeg")
+            small = await run_sync(stream.control.gallery.thumbnail, name, limiter=one_at_a_time)
+            return Response(small, media_type="image/jpeg")
         except PictureError as error:
             raise HTTPException(404, str(error)) from None
 
