@@ -1,4 +1,4 @@
-/** What stands on the wall before there is a picture: why, and how to connect a camera. */
+/** What stands on the wall before there is a picture: how to connect a camera. */
 
 import { say } from "./notice.js";
 
@@ -19,7 +19,6 @@ export class Empty {
     this.#card.hidden = false;
     const isLost = status.state === "source_lost";
     document.getElementById("empty-title").textContent = isLost ? "The source does not come" : "No picture yet";
-    document.getElementById("empty-why").textContent = status.text;
     document.getElementById("empty-source").textContent = source;
   }
 }

@@ -3,11 +3,14 @@
 export const SIDES = { pair: "pair", swipe: "pair", out: "out", flow: "flow" };
 /** By view: the side that shows it. */
 
-/** Return where each of `count` equal pictures hangs: in a row or a column, whichever shows them larger. */
+/** A column must show pictures so much larger before they hang in one. */
+const PREFERENCE = 1.3;
+
+/** Return where each of `count` equal pictures hangs: in a row, or in a column where a row would make them small. */
 export function hang(count, picture, room, gap) {
   const row = scaleOf(count * picture.width, picture.height, room.width - (count - 1) * gap, room.height);
   const column = scaleOf(picture.width, count * picture.height, room.width, room.height - (count - 1) * gap);
-  const isRow = row >= column;
+  const isRow = PREFERENCE * row >= column;
   const scale = Math.max(0, isRow ? row : column);
   const [width, height] = [picture.width * scale, picture.height * scale];
   const [stepX, stepY] = isRow ? [width + gap, 0] : [0, height + gap];

@@ -6,7 +6,7 @@ const SCALES = {
   log: (place, min, max) => min * (max / min) ** place,
   cubic: (place, min, max) => min + place ** 3 * (max - min),
 };
-const PLACES = 200;
+const PLACES = 60;
 
 export class Knob {
   #slider = document.createElement("input");

@@ -2,6 +2,8 @@
 
 const NAMESPACE = "http://www.w3.org/2000/svg";
 const [WIDTH, HEIGHT, MARGIN] = [120, 36, 2];
+/** Fewer values than these do not fill the width. */
+const FEW = 40;
 
 export class Line {
   #value;
@@ -48,7 +50,8 @@ export class Line {
   }
 
   draw() {
-    const x = (i) => ((i + this.#length - this.#values.length) / (this.#length - 1)) * WIDTH;
+    const room = Math.max(FEW, this.#values.length);
+    const x = (i) => ((i + room - this.#values.length) / (room - 1)) * WIDTH;
     const known = this.#values.map(({ value }) => value).filter(Number.isFinite);
     const low = Math.min(0, ...known);
     const span = Math.max(...known, low + 1e-9) - low;

@@ -13,7 +13,7 @@ export class Numbers {
   constructor(parent) {
     const line = (name, length) => new Line(parent, name, length);
     this.#lines = {
-      fps: line("frames per second", SECONDS),
+      fps: line("fps", SECONDS),
       age: line("age", SECONDS),
       dropped: line("dropped", SECONDS),
       iterations: line("iterations", FRAMES),
@@ -34,15 +34,15 @@ export class Numbers {
   #second(stats) {
     const { fps, age, dropped, cuts } = this.#lines;
     fps.add(stats.fps);
-    fps.say(digits(stats.fps, 1), `${whole(stats.published)} frames painted`);
+    fps.say(digits(stats.fps, 1), `${whole(stats.published)} painted`);
     age.add(stats.age_p50_ms);
-    age.say(milliseconds(stats.age_p50_ms), stats.age_p95_ms === null ? "" : `95 of 100 under ${milliseconds(stats.age_p95_ms)}`);
+    age.say(milliseconds(stats.age_p50_ms), stats.age_p95_ms === null ? "" : `95 % under ${milliseconds(stats.age_p95_ms)}`);
     const all = sum(stats.dropped);
     dropped.add(this.#last ? Math.max(0, all - sum(this.#last.dropped)) : null);
     dropped.say(whole(all), counts(stats.dropped));
     const newCuts = this.#last ? stats.cuts - this.#last.cuts : 0;
     cuts.add(newCuts > 0 ? newCuts : 0, newCuts > 0);
-    cuts.say(whole(stats.cuts), "pictures begun afresh");
+    cuts.say(whole(stats.cuts), "fresh starts");
     this.#lines.iterations.say(digits(stats.iterations, 1), "per frame");
   }
 
@@ -58,7 +58,7 @@ export class Numbers {
     }
     this.#sequence = newest.sequence;
     energy.say(precise(newest.energy?.total), newest.energy ? shares(newest.energy) : "");
-    error.say(precise(newest.temporal_error), "against the last painting, moved");
+    error.say(precise(newest.temporal_error), "from frame to frame");
   }
 }
 
@@ -79,6 +79,6 @@ function counts(byReason) {
 
 function shares({ content, style, variation, temporal }) {
   const named = { content, style, smoothness: variation, steadiness: temporal };
-  const told = Object.entries(named).filter(([, share]) => share >= 0.005);
+  const told = Object.entries(named).filter(([, share]) => share >= 0.005).sort(([, a], [, b]) => b - a);
   return told.map(([name, share]) => `${name} ${Math.round(100 * share)} %`).join(", ");
 }
