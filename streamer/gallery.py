@@ -26,6 +26,7 @@ MAX_NAME_CHARS = 64
 MAX_UPLOAD_BYTES = 16 * 2**20
 MAX_UPLOADS = 100
 THUMBNAIL_PX = 160
+KEPT_THUMBNAILS = 500
 _SUFFIXES = (".png", ".jpg", ".jpeg")
 _NAME = re.compile(rf"[A-Za-z0-9_-][A-Za-z0-9_.-]{{0,{MAX_NAME_CHARS - 1}}}")
 
@@ -122,6 +123,8 @@ class Gallery:
         height, width = (max(1, round(side * scale)) for side in picture.shape[:2])
         small = np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
         with self._lock:
+            while len(self._thumbnails) >= KEPT_THUMBNAILS:
+                del self._thumbnails[next(iter(self._thumbnails))]
             return self._thumbnails.setdefault(key, encode_jpeg(small, quality=85))
 
     def put(self, name: str, data: bytes) -> str:

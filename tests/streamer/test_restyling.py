@@ -16,6 +16,7 @@ from models.objective import STYLE_LAYERS, Balance, Style
 from models.stylizer import Objective, Stylized, Stylizer
 from protocols.frame import Frame
 from streamer.assemble import Parts
+from streamer.canvas import Canvas
 from streamer.config import Config, Hot, Paint
 from streamer.engine import Engine, make_engine
 from streamer.gallery import Gallery
@@ -23,6 +24,7 @@ from streamer.news import Ended, News
 from streamer.pipeline import PAINTER, Pipeline
 from streamer.pixels import to_pixels
 from streamer.restyling import Restyler
+from streamer.telemetry import Telemetry
 from tests.endpoints import Item, RecordingSink, ScriptedSource, frame
 from tests.tiny import random_image, tiny_weights
 
@@ -209,6 +211,26 @@ def test_a_painting_that_cannot_be_used_leaves_the_old_one_and_is_told_until_ano
     follower.settle(studio.hot.model_copy(update={"style": "third"}))
     assert follower.restyler.problem is None
     assert_same_numbers(follower.engine, studio.fresh(style="third"))
+    assert cv2.imwrite(str(studio.folder / "second.png"), cv2.cvtColor(painting(1), cv2.COLOR_RGB2BGR))
+    follower.settle(studio.hot.model_copy(update={"style": "second"}))
+    assert_same_numbers(follower.engine, studio.fresh(style="second"))
+
+
+def test_a_painting_that_cannot_be_used_is_a_trouble_of_the_stream(studio: Studio) -> None:
+    telemetry, stylizer = Telemetry(), studio.engine.stylizer()
+    restyler = Restyler(studio.engine, stylizer, studio.gallery, studio.hot)
+    canvas = Canvas(stylizer, follower=restyler, size=SIZE, device="cpu", telemetry=telemetry)
+
+    def paint(style: str) -> None:
+        hot = studio.hot.model_copy(update={"style": style, "fade_s": 0.0})
+        for _ in range(2):  # the look is made while the first is painted
+            assert canvas.paint(frame(0), Budget(1), hot, at_s=0.0) is not None
+            assert restyler.close(PATIENCE_S)
+
+    paint("nowhere")
+    assert "cannot be used; the one before it stays" in str(telemetry.snapshot().troubles["style"])
+    paint("second")
+    assert "style" not in telemetry.snapshot().troubles
 
 
 def test_a_new_picture_under_the_name_of_the_present_one_fades_in(studio: Studio) -> None:
