@@ -7,13 +7,14 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from streamer.config import Config
 from streamer.environment import fill, make
 from streamer.exits import Exit, FatalError
 from streamer.obstacles import obstacles
 from streamer.pack import GPU, UNIT, pack_running, shipped
 from streamer.places import Place, instance
 from streamer.reference import reference
-from streamer.services import running
+from streamer.services import check, running
 from streamer.steps import Step, answer, carry_out, command, remove, tell, write
 from streamer.units import unit_text
 
@@ -57,7 +58,8 @@ def _plan(name: str, where: Place, python: Path, *, gpu: bool | None) -> tuple[l
         return [*shared, *own, *(Step(f"keep {unit} running") for unit in before)], start
     if not before:
         return [*shared, *own], start
-    return [_bring_back(before, where), *shared, *own, _restart(before, where)], start
+    checks = [_check(unit, process, where) for unit, process in before.items()]
+    return [_bring_back(before, where), *shared, *own, *checks, _restart(before, where)], start
 
 
 def _program(where: Place, python: Path) -> Iterator[Step]:
@@ -115,6 +117,11 @@ def _start(name: str, where: Place) -> Step:
     return Step(f"run {' '.join(start)}", do)
 
 
+def _check(unit: str, process: str, where: Place) -> Step:
+    """Return the step that stops us before a service that runs is stopped for ever."""
+    return Step(f"see whether {unit} would start again", lambda: check(unit, process, where))
+
+
 def _restart(before: Mapping[str, str], where: Place) -> Step:
     words = where.systemctl("restart", *before)
     mend = f"{' '.join(where.journalctl('*', '--lines=50'))} says what is wrong; what ran before is started again"
@@ -136,6 +143,7 @@ def _bring_back(before: Mapping[str, str], where: Place) -> Step:
 
 def _farewell(name: str, where: Place) -> str:
     lines = {
+        "page": f"http://{Config().http.listen}, unless its settings say otherwise",
         "settings": f"{where.settings_file(name)}, then {' '.join(where.systemctl('restart', instance(name)))}",
         "passwords": f"{where.secrets_file(name)}, mode 0600: DEEPMOVIE_SOURCE=rtsp://user:password@camera/live",
         "state": " ".join(where.systemctl("status", instance(name))),

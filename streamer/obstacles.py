@@ -5,10 +5,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from streamer.config import ConfigError
 from streamer.environment import ask
 from streamer.places import Place
-from streamer.settings import load
 from streamer.steps import answer
 
 HIDDEN = (Path("/home"), Path("/root"), Path("/run/user"))
@@ -24,12 +22,6 @@ def obstacles(name: str, where: Place, python: Path) -> Iterator[str]:
     yield from _program(where)
     if not (where.program / "bin" / "python").exists():
         yield from _python(where, python)
-    settings = where.settings_file(name)
-    if settings.exists():
-        try:
-            load(settings, {}, {})
-        except ConfigError as error:
-            yield f"{error}\nmend: correct {settings}"
 
 
 def _manager(where: Place) -> Iterator[str]:

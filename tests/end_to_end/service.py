@@ -111,8 +111,9 @@ def deepmovie(machine: Machine, *words: str, prefix: Sequence[str] = ()) -> str:
 def next_frame(machine: Machine, *, after: Any = None) -> dict[str, Any]:
     """Return the header of the next frame published by a life of the daemon that is not ``after``."""
     try:
-        header: dict[str, Any] = json.loads(machine.run(PYTHON, "-c", SUBSCRIBER, str(after)))
+        said = machine.run("env", f"PYTHONPATH={BORROWED}", "/usr/bin/python3", "-c", SUBSCRIBER, str(after))
     except RuntimeError as error:
         error.add_note(machine.journal("deepmovie@test.service"))
         raise
+    header: dict[str, Any] = json.loads(said)
     return header

@@ -118,6 +118,20 @@ def test_a_new_program_takes_the_place_of_the_old_one(installed: Machine) -> Non
     assert "# a new one" in installed.run("sh", "-c", f"cat {PROGRAM}/lib/python3*/site-packages/streamer/__init__.py")
 
 
+def test_a_service_whose_settings_became_wrong_runs_on(installed: Machine) -> None:
+    process = installed.show(UNIT, "MainPID")
+    installed.run(
+        "sh", "-c", "cp /etc/deepmovie/test.toml /srv/good.toml; sed -i 's/^fps/fsp/' /etc/deepmovie/test.toml"
+    )
+    with changed(installed, "streamer/__init__.py", "# an even newer one"):
+        told = refused(installed, "install-service", "test")
+    installed.run("cp", "/srv/good.toml", "/etc/deepmovie/test.toml")
+    assert f"{UNIT} runs, but would not start again" in told
+    assert "fsp" in told
+    assert installed.show(UNIT, "MainPID") == process
+    assert "newer" not in installed.run("sh", "-c", f"cat {PROGRAM}/lib/python3*/site-packages/streamer/__init__.py")
+
+
 def test_a_new_program_that_does_not_start_is_taken_back(installed: Machine) -> None:
     life = next_frame(installed)["epoch"]
     with changed(installed, "streamer/daemon.py", "raise SystemExit(78)"):

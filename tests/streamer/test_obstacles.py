@@ -59,11 +59,3 @@ def test_a_python_that_the_service_would_not_see(told: Callable[..., str], tmp_p
     hidden.write_text("#!/bin/sh\necho 3 11 /root/.pyenv/versions/3.11\n")
     hidden.chmod(0o755)
     assert "would not see /root/.pyenv/versions/3.11" in told(python=hidden)
-
-
-def test_settings_that_are_wrong(told: Callable[..., str], tmp_path: Path) -> None:
-    (tmp_path / "settings").mkdir()
-    (tmp_path / "settings" / "door.toml").write_text('colour = "red"')
-    assert "colour" in told()
-    assert f"mend: correct {tmp_path}/settings/door.toml" in told()
-    assert "colour" not in told("garden")
