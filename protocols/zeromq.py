@@ -46,6 +46,9 @@ class ZmqSource:
     is what a stock sender waits for (imageZMQ's, NetGear's). Frames of senders that do not count are counted here, a
     new epoch for each call of ``frames``. Of several senders at a bound socket one is heard (see ``Ownership``).
 
+    One thing is not bounded: a message of endless parts grows within libzmq, which shows nothing of it before its end
+    and counts neither its parts nor its bytes. Only who is let in can send one, so let in those with a key.
+
     Args:
         address: ``tcp://host:port`` or ``ipc://path``.
         pattern: of the socket.

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -84,17 +84,28 @@ def test_a_daemon_open_to_the_network_takes_and_shows_frames_only_by_key(kit: Ki
     assert not any(secret in daemon.output for secret in secrets)
 
 
-WRONG = {
-    "an open mode": (lambda keys: (keys / "hall.key").chmod(0o644), "0644 lets others in; expected 0600"),
-    "a link": (
-        lambda keys: ((keys / "hall.key").rename(keys / "real.key"), (keys / "hall.key").symlink_to(keys / "real.key")),
-        "symbolic link",
-    ),
-    "no key": (lambda keys: (keys / "hall.key").unlink(), "No such file"),
-    "a secret among the feeders": (
-        lambda keys: (keys / "feeders" / "camera.key").rename(keys / "feeders" / "camera.pub"),
-        "stays with its program",
-    ),
+def _open_to_all(keys: Path) -> None:
+    (keys / "hall.key").chmod(0o644)
+
+
+def _link(keys: Path) -> None:
+    (keys / "hall.key").rename(keys / "real.key")
+    (keys / "hall.key").symlink_to(keys / "real.key")
+
+
+def _gone(keys: Path) -> None:
+    (keys / "hall.key").unlink()
+
+
+def _secret_among_the_feeders(keys: Path) -> None:
+    (keys / "feeders" / "camera.key").rename(keys / "feeders" / "camera.pub")
+
+
+WRONG: dict[str, tuple[Callable[[Path], None], str]] = {
+    "an open mode": (_open_to_all, "0644 lets others in; expected 0600"),
+    "a link": (_link, "symbolic link"),
+    "no key": (_gone, "No such file"),
+    "a secret among the feeders": (_secret_among_the_feeders, "stays with its program"),
 }
 
 

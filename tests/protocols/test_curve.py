@@ -4,6 +4,7 @@
 """
 
 import ctypes
+import dataclasses
 import socket as sockets
 import threading
 import time
@@ -13,6 +14,7 @@ from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import zmq
 
@@ -136,6 +138,24 @@ def test_a_listed_viewer_sees_what_we_publish_and_a_feeder_does_not(house: House
     assert header.frame.sequence == 3
     [refusal] = [each for name, each in sink.notices.counts().items() if name == "peer_auth_failed"]
     assert feeder.public.decode() in refusal.detail
+
+
+@pytest.mark.parametrize("with_keys", [False, True])
+def test_raw_720p_frames_arrive_as_they_were_sent(house: House, with_keys: bool) -> None:  # noqa: FBT001 - a parameter
+    other, frames = Keyring(house.admit("door", to="feeders"), AllowList(), AllowList()), 30
+    image = np.random.default_rng(0).integers(0, 256, (720, 1280, 3), dtype=np.uint8)
+    source = house.source()
+    source.curve = source.curve if with_keys else None
+    with Listener(source) as listener:
+        curve = other.for_sink(house.public) if with_keys else None
+        sink = ZmqSink(listener.endpoint, pattern="push", bind=False, curve=curve)
+        with opened(sink):
+            began_at, began_cpu = time.monotonic(), time.process_time()
+            for number in range(frames):
+                sink.write(dataclasses.replace(frame(number), image=image))
+                assert np.array_equal(listener.next_frame().image, image)
+            took_s, cpu_s = time.monotonic() - began_at, time.process_time() - began_cpu
+    figure("720p", keys=with_keys, frames_per_s=frames / took_s, cpu_ms_per_frame=cpu_s / frames * 1000)
 
 
 # -- strangers (row 28) -----------------------------------------------------------------------------------------------
