@@ -33,6 +33,8 @@ class SceneSource:
         """Yield the scene from its beginning."""
         width, height = self._size
         for shot in CUTS:
+            if stop.is_set():
+                return
             render(shot, width=width, height=height)  # making a shot takes a second, which no frame is to wait for
         epoch, began = time.time_ns(), time.monotonic()
         index = left_out = 0

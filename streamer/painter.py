@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from threading import Event
+from threading import Event, Lock
 from typing import Protocol
 
 import structlog
@@ -101,6 +101,8 @@ class Painter:
         self._stop = stop
         self._clock = clock
         self._watchers: list[Watcher] = []
+        self._is_over = False
+        self._redirecting = Lock()
         self._hot, self._paused = control.current, False
         self._published = 0
         self._last: Painted | None = None
@@ -112,6 +114,14 @@ class Painter:
     def watch(self, watcher: Watcher) -> None:
         """Show every picture to ``watcher`` from now on; before the start."""
         self._watchers.append(watcher)
+
+    def redirect(self, outlets: Sequence[Outlet]) -> None:
+        """Hand to these from the next picture on."""
+        with self._redirecting:
+            self._outlets = outlets
+            if self._is_over:
+                for outlet in outlets:
+                    outlet.close()
 
     def run(self) -> None:
         """Paint until the inbox is closed and empty."""
@@ -128,6 +138,8 @@ class Painter:
             pass
         finally:
             self.pulse.rest()
+            with self._redirecting:
+                self._is_over = True
             for outlet in self._outlets:
                 outlet.close()
 

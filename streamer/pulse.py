@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, ItemsView, Iterator, Mapping
 
 
 class Pulse:
@@ -27,3 +27,27 @@ class Pulse:
     def is_overdue(self) -> bool:
         """Whether the loop broke its word."""
         return self._clock() > self._until
+
+
+class Pulses(Mapping[str, Pulse]):
+    """The pulses of the loops that there are at the moment, by name.
+
+    Args:
+        now: returns them.
+    """
+
+    def __init__(self, now: Callable[[], Mapping[str, Pulse]]) -> None:
+        self._now = now
+
+    def __getitem__(self, name: str) -> Pulse:
+        return self._now()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._now())
+
+    def __len__(self) -> int:
+        return len(self._now())
+
+    def items(self) -> ItemsView[str, Pulse]:
+        """Return all of one moment."""
+        return self._now().items()

@@ -2,11 +2,12 @@
 
 import math
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from threading import RLock
+from typing import Literal
 
 from protocols.frame import Frame
 from protocols.notices import Event, Notice, Notices
@@ -80,6 +81,8 @@ class Snapshot:
     """Why the last of them did not."""
     notices: Mapping[Event, Notice] = field(default_factory=dict)
     """What ZeroMQ peers did, by event."""
+    reloads: Mapping[str, int] = field(default_factory=dict)
+    """How often the settings were read again, by what came of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,7 @@ class _Counts:
     nonfinite: int = 0
     rejected: int = 0
     rejection: str | None = None
+    reloads: Counter[str] = field(default_factory=lambda: Counter(applied=0, rejected=0))
     troubles: dict[str, _Began] = field(default_factory=dict)
 
 
@@ -150,6 +154,22 @@ class Telemetry:
         """The daemon runs, drains, stopped or failed."""
         with self._lock:
             self._phase = phase
+
+    def add_sink(self, name: str) -> None:
+        """Another sink is written to; if it has the name of an earlier one, it goes on with its account."""
+        with self._lock:
+            self.sinks.setdefault(name, Ledger(self._lock))
+
+    def remove_sink(self, name: str) -> Account:
+        """A sink is written to no more; return its last account."""
+        with self._lock:
+            self._counts.troubles.pop(name, None)
+            return self.sinks.pop(name).account()
+
+    def reload(self, result: Literal["applied", "rejected"]) -> None:
+        """The settings were read again."""
+        with self._lock:
+            self._counts.reloads[result] += 1
 
     def pause(self, *, is_paused: bool) -> None:
         """Somebody wants no frames painted, or does again."""
@@ -226,6 +246,7 @@ class Telemetry:
                 rejected=counts.rejected,
                 rejection=counts.rejection,
                 notices=self._notices.counts(),
+                reloads=dict(counts.reloads),
             )
 
     def _state(self) -> State:

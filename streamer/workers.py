@@ -1,5 +1,10 @@
-"""A thread's work around one endpoint: open, move frames, and try again when it fails."""
+"""A thread's work around one endpoint: open, move frames, and try again when it fails.
 
+Another worker can take over while the stream goes on: it begins when the one before it has let go.
+"""
+
+import math
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from threading import Event
@@ -17,6 +22,10 @@ from streamer.pulse import Pulse
 from streamer.telemetry import Telemetry
 from streamer.timeline import Timeline
 
+HAND_OVER_S = 5.0
+"""How long to wait for a source that does not let go, before the next one is opened beside it."""
+_LOOK_S = 0.1
+
 log = structlog.get_logger()
 
 
@@ -33,6 +42,7 @@ class SourceWorker:
         patience_s: the longest that a source may take for one frame, its opening included.
         pulse: shows that the loop moves.
         backoff: how long to wait between two tries.
+        after: the worker to take over from.
     """
 
     def __init__(
@@ -47,6 +57,7 @@ class SourceWorker:
         once: bool = False,
         pulse: Pulse | None = None,
         backoff: Backoff | None = None,
+        after: "SourceWorker | None" = None,
     ) -> None:
         self._source = source
         self._inbox = inbox
@@ -56,9 +67,21 @@ class SourceWorker:
         self._patience_s = patience_s
         self._once = once
         self._backoff = backoff or Backoff()
-        self._is_open = False
+        self._after = after
+        self._is_open = self._is_relieved = False
         self._came = 0
         self.pulse = pulse or Pulse()
+        self.over = Event()
+        """The source is closed."""
+
+    def end(self) -> None:
+        """Stop reading; there is no other end for a live source."""
+        self._stop.set()
+
+    def retire(self) -> None:
+        """Stop reading; another worker goes on filling the inbox."""
+        self._is_relieved = True
+        self._stop.set()
 
     def run(self) -> None:
         """Read until the end.
@@ -67,6 +90,7 @@ class SourceWorker:
             FatalError: the source failed, and it is not one that is opened again.
         """
         try:
+            self._await_turn()
             while not self._stop.is_set():
                 loss = self._read()
                 if loss is None:
@@ -76,7 +100,16 @@ class SourceWorker:
                     self._recover(loss)
         finally:
             self.pulse.rest()
-            self._inbox.close()
+            if not self._is_relieved:
+                self._inbox.close()
+            self.over.set()
+
+    def _await_turn(self) -> None:
+        """Wait for the one before us to let go."""
+        if self._after is not None:
+            self.pulse.expect(2 * HAND_OVER_S)
+            _await(self._after.over, stop=self._stop, within_s=HAND_OVER_S)
+            self._after = None
 
     def _read(self) -> SourceError | None:
         """Read until the source is lost; return why, or None where ending is the end."""
@@ -84,6 +117,8 @@ class SourceWorker:
         self.pulse.expect(self._patience_s)
         try:
             for item in self._source.frames(self._stop):
+                if self._is_relieved:
+                    break
                 self._take_in(item)
                 self.pulse.expect(self._patience_s)
         except SourceError as error:
@@ -146,6 +181,8 @@ class SinkWorker:
         pulse: shows that the loop moves.
         backoff: how long to wait between two tries.
         on_tried: called after the first try to open the sink, unless that is fatal.
+        late: the stream runs already, so that an address in use is waited for, as everything else is.
+        after: the worker to take over from: same address, same readers, one count of what they missed.
     """
 
     def __init__(
@@ -160,6 +197,8 @@ class SinkWorker:
         pulse: Pulse | None = None,
         backoff: Backoff | None = None,
         on_tried: Callable[[], None] = lambda: None,
+        late: bool = False,
+        after: "SinkWorker | None" = None,
     ) -> None:
         self._sink = sink
         self._live = live
@@ -170,12 +209,16 @@ class SinkWorker:
         self._patience_s = patience_s
         self._backoff = backoff or Backoff()
         self._pause_s = 0.0
-        self._is_open = self._was_tried = False
+        self._is_open = False
+        self._was_tried = late
         self._on_tried = on_tried
+        self._after = after
         self._delivered = self._missing = 0
         self._last_sequence = -1
         self.name = name
         self.pulse = pulse or Pulse()
+        self.over = Event()
+        """The sink is closed."""
 
     def hand(self, frame: Frame) -> None:
         """Take over a frame from the painter; returns at once if live."""
@@ -187,6 +230,15 @@ class SinkWorker:
         """Write what waits, then end: no more frames will be handed over."""
         self._outbox.close()
 
+    def hurry(self) -> None:
+        """Wait no longer for a sink that failed."""
+        self._stop.set()
+
+    def retire(self) -> None:
+        """Write what waits if the sink is open, then end: others get the frames from now on."""
+        self.hurry()
+        self.close()
+
     def run(self) -> None:
         """Write until the end.
 
@@ -195,6 +247,7 @@ class SinkWorker:
         """
         frame: Frame | None = None
         try:
+            self._await_turn()
             while self._stay_open():
                 frame = frame or self._take()
                 if self._write(frame):
@@ -203,6 +256,14 @@ class SinkWorker:
             pass
         finally:
             self._end(frame)
+
+    def _await_turn(self) -> None:
+        """Wait for the one before us to let go, however long it takes; go on with its counts."""
+        if self._after is not None:
+            self.pulse.expect(self._patience_s)
+            _await(self._after.over, stop=self._stop)
+            self._delivered, self._last_sequence = self._after._delivered, self._after._last_sequence
+            self._after = None
 
     def _stay_open(self) -> bool:
         """Return whether the sink is open, after as many tries as it takes; False when told to stop meanwhile."""
@@ -283,3 +344,11 @@ class SinkWorker:
         self.pulse.expect(self._patience_s)
         self._close()
         self.pulse.rest()
+        self.over.set()
+
+
+def _await(event: Event, *, stop: Event, within_s: float = math.inf) -> None:
+    """Wait for an event, until told to stop, for so long at most."""
+    deadline = time.monotonic() + within_s
+    while not (event.wait(_LOOK_S) or stop.is_set()) and time.monotonic() < deadline:
+        continue

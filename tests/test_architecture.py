@@ -40,7 +40,7 @@ LAYERS = (
     {"memory", "restyling"},
     {"engine", "edges"},
     {"painter", "workers", "listening"},
-    {"idle", "scout"},
+    {"crew", "idle", "scout"},
     {"canvas", "control"},
     {"gallery", "recordings", "slate", "snapshot"},
     {"picture", "pixels", "sizing"},
