@@ -29,7 +29,7 @@ def recorded(body: Body) -> Body:
             body()
     torch.cuda.current_stream().wait_stream(beside)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads may look at paintings meanwhile
         body()
     return graph.replay
 
