@@ -54,12 +54,12 @@ def _plan(name: str, where: Place, python: Path, *, gpu: bool | None) -> tuple[l
     own = [_settings(name, where), _reload(where), _enable(name, where)]
     before = running(where)
     start = [] if instance(name) in before else [_start(name, where)]
-    if not any(step.is_change for step in shared):
-        return [*shared, *own, *(Step(f"keep {unit} running") for unit in before)], start
-    if not before:
-        return [*shared, *own], start
-    checks = [_check(unit, process, where) for unit, process in before.items()]
-    return [_bring_back(before, where), *shared, *own, *checks, _restart(before, where)], start
+    if any(step.is_change for step in shared):
+        own += [_check(unit, process, where) for unit, process in before.items()]
+        own += [_restart(before, where)] if before else []
+    else:
+        own += [Step(f"keep {unit} running") for unit in before]
+    return [_bring_back(before, where), *shared, *own], start
 
 
 def _program(where: Place, python: Path) -> Iterator[Step]:
@@ -132,13 +132,12 @@ def _bring_back(before: Mapping[str, str], where: Place) -> Step:
     """Return the step whose undoing, the last of all, starts what ran before as it was."""
 
     def undo() -> None:
+        command(*where.systemctl("daemon-reload"), mend="see journalctl --boot")
         now = running(where)
-        changed = [unit for unit, process in before.items() if now.get(unit) != process]
-        if changed:
-            command(*where.systemctl("daemon-reload"), mend="see journalctl --boot")
+        if changed := [unit for unit, process in before.items() if now.get(unit) != process]:
             command(*where.systemctl("restart", *changed), mend=f"see {' '.join(where.journalctl('*'))}")
 
-    return Step(f"found running: {' '.join(before)}", undo=undo)
+    return Step(f"find running: {' '.join(before) or 'nothing'}", undo=undo)
 
 
 def _farewell(name: str, where: Place) -> str:

@@ -75,6 +75,7 @@ def test_a_dry_run_tells_every_step_and_changes_nothing(machine: Machine) -> Non
     told = deepmovie(machine, "install-service", "--dry-run", "--venv", "/opt/new", "door").splitlines()
     assert machine.run("sh", "-c", EVERYTHING) == before
     assert told == [
+        "find running: nothing",
         "make a virtual environment: /usr/bin/python3 -I -m venv /opt/new",
         "install the deepmovie 0.1.0 that runs now, with what it needs: /opt/new/bin/python -I -m pip install "
         "--constraint VERSIONS deepmovie-0.1.0-py3-none-any.whl",
@@ -106,7 +107,7 @@ def test_an_installed_service_paints_without_the_clone(installed: Machine) -> No
 def test_installing_again_keeps_everything(installed: Machine) -> None:
     process = installed.show(UNIT, "MainPID")
     told = deepmovie(installed, "install-service", "test")
-    assert {line.split()[1] for line in told.splitlines() if line.startswith("[")} == {"keep", "run"}, told
+    assert {line.split()[1] for line in told.splitlines() if line.startswith("[")} == {"find", "keep", "run"}, told
     assert installed.show(UNIT, "MainPID") == process
 
 
