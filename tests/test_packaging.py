@@ -1,13 +1,17 @@
 """What gets installed: the three packages, one command, nothing of the tests."""
 
+import io
 import shutil
 import subprocess
 import sys
 import tomllib
 import zipfile
+from importlib.metadata import Distribution
 from pathlib import Path
 
 import pytest
+
+from streamer.pack import _pack
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("models", "protocols", "streamer")
@@ -47,6 +51,17 @@ def test_the_wheel_holds_the_three_packages_the_unit_and_nothing_else(wheel: zip
     shared = f"deepmovie-{PROJECT['version']}.data/data/share/deepmovie"
     assert held == wanted | {f"{shared}/deepmovie@.service", f"{shared}/gpu.conf"}
     assert "streamer/py.typed" in held
+
+
+def test_the_program_packs_itself_as_it_is_built(wheel: zipfile.Path, tmp_path: Path) -> None:
+    """``install-service`` needs no build tool; but for who has made it, its wheel is the one of the build."""
+    wheel.root.extractall(tmp_path)
+    packed = _pack(Distribution.at(next(tmp_path.glob("*.dist-info"))), ROOT)
+    ours = zipfile.ZipFile(io.BytesIO(packed.content))
+    makers = ("/WHEEL", "/RECORD")
+    assert set(ours.namelist()) == {name for name in wheel.root.namelist() if not name.endswith("/")}
+    for name in ours.namelist():
+        assert name.endswith(makers) or ours.read(name) == wheel.root.read(name), name
 
 
 def test_the_wheel_brings_one_command(wheel: zipfile.Path) -> None:
