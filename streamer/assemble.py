@@ -17,6 +17,7 @@ from streamer.control import hot_settings
 from streamer.edges import make_keyring, make_sinks, make_source
 from streamer.engine import choose_device, make_engine, make_gallery
 from streamer.gallery import Gallery
+from streamer.keeper import Lasting
 from streamer.memory import affordable_size, default_size
 from streamer.restyling import Restyler
 
@@ -44,6 +45,8 @@ class Parts:
     """What is wrong from the start, though painting goes on."""
     gallery: Gallery = field(default_factory=Gallery)
     """The paintings that may be chosen while frames are painted."""
+    lasting: Lasting | None = None
+    """Whose memory is kept for the next process: the stylizer, if it can."""
     follower: Follower | None = None
     """Lets the stylizer follow the settings; None: it paints as it does at the start."""
 
@@ -71,14 +74,15 @@ def assemble(config: Config) -> Parts:
         looks_ahead=device.type != "cpu",
         notices=notices,
         keyring=keyring,
-        source_patience_s=_patience_s(config),
+        source_patience_s=patience_s(config),
         troubles={**troubles, "size": "too_large"} if size < wanted else troubles,
         gallery=gallery,
+        lasting=stylizer,
         follower=Restyler(engine, stylizer, gallery, hot_settings(config.paint, gallery)),
     )
 
 
-def _patience_s(config: Config) -> float:
+def patience_s(config: Config) -> float:
     """Return both timeouts, doubled, as FFmpeg notices a frozen server after twice the time, and some seconds more."""
     url = parse_source(config.source)
     timeout_s = read_options(url, SOURCE_OPTIONS[url.scheme]).get("timeout")

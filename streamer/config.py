@@ -372,6 +372,32 @@ class Output(Section):
     )
 
 
+class Restart(Section):
+    """How the picture survives the end of the process, even a sudden one."""
+
+    resume: bool = Field(
+        default=True,
+        description="Keep the picture of a live source in the state folder, and go on from it at the next start if the "
+        "scene is still the same.",
+        json_schema_extra=RESTART,
+    )
+    every_s: float = Field(
+        default=10.0,
+        ge=0.1,
+        le=3600,
+        description="How often it is written while frames are painted; at an orderly end it is in any case. A picture "
+        "of 256 x 144 takes 2.4 MB, one of 640 x 360 takes 15 MB.",
+        json_schema_extra=RESTART,
+    )
+    max_age_s: float = Field(
+        default=600.0,
+        ge=0,
+        le=86400,
+        description="An older picture is not gone on from.",
+        json_schema_extra=RESTART,
+    )
+
+
 class Http(Section):
     """The page and the API."""
 
@@ -455,5 +481,6 @@ class Config(Section):
     paint: Paint = Field(default=Paint(), description=Paint.__doc__)
     input: Input = Field(default=Input(), description=Input.__doc__)
     output: Output = Field(default=Output(), description=Output.__doc__)
+    restart: Restart = Field(default=Restart(), description=Restart.__doc__)
     http: Http = Field(default=Http(), description=Http.__doc__)
     log: Log = Field(default=Log(), description=Log.__doc__)

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, overload
 
 import numpy as np
 import structlog
@@ -54,6 +54,12 @@ class Engine:
     def fill(self) -> Callable[[Tensor], Tensor]:
         """What to start from where nothing painted can be moved, a function of the frame."""
         return self.look.fill
+
+    @overload
+    def stylizer(self, way: Literal["carried"] = ..., *, cuts: Cuts | None = ...) -> Stylizer: ...
+
+    @overload
+    def stylizer(self, way: Way, *, cuts: Cuts | None = ...) -> Stylizer | PaperStylizer: ...
 
     def stylizer(self, way: Way = "carried", *, cuts: Cuts | None = None) -> Stylizer | PaperStylizer:
         """Return a new stylizer, which remembers nothing yet."""

@@ -12,6 +12,7 @@ from models.descent import Budget
 from models.stylizer import Stylized
 from protocols.frame import Frame
 from streamer.canvas import Canvas, Painted
+from streamer.config import Hot
 from streamer.control import Control
 from streamer.governor import Governor
 from streamer.idle import Hold, Idle
@@ -40,6 +41,18 @@ class Outlet(Protocol):
         ...
 
 
+class Keeper(Protocol):
+    """Who keeps what the stylizer remembers for the next process: a ``streamer.keeper.Keeper``."""
+
+    def offer(self, hot: Hot) -> None:
+        """Look whether it is time to take that over; ``hot`` is what the last frame was painted with."""
+        ...
+
+    def take(self, hot: Hot) -> None:
+        """Take it over: no more frames come."""
+        ...
+
+
 class Watcher(Protocol):
     """Who looks on: the page."""
 
@@ -65,6 +78,7 @@ class Painter:
         telemetry: counts frames.
         live: send a picture once a second while no new frame comes, and forget it after ``resume_window_s``.
         idle: which picture that is.
+        keeper: takes over what the stylizer remembers; None: it is lost when the process ends.
         resume_window_s: the longest gap between two frames over which the painting goes on.
         stop: what is in flight now is finished, as quickly as can be.
         pulse: shows that the loop moves.
@@ -83,6 +97,7 @@ class Painter:
         telemetry: Telemetry,
         live: bool,
         idle: Idle | None = None,
+        keeper: Keeper | None = None,
         resume_window_s: float,
         stop: Event,
         pulse: Pulse | None = None,
@@ -97,6 +112,7 @@ class Painter:
         self._telemetry = telemetry
         self._live = live
         self._idle = idle or Hold()
+        self._keeper = keeper
         self._resume_window_s = resume_window_s
         self._stop = stop
         self._clock = clock
@@ -135,7 +151,8 @@ class Painter:
                 else:
                     self._work(frame, self._budget(waited=waited))
         except Closed:
-            pass
+            if self._keeper:
+                self._keeper.take(self._hot)
         finally:
             self.pulse.rest()
             with self._redirecting:
@@ -234,6 +251,8 @@ class Painter:
         self._control.painted(frame, self._hot)
         self._published += 1
         self._last, self._sent_at = painted, self._clock()
+        if self._keeper:
+            self._keeper.offer(self._hot)
 
     def _hand(self, painted: Painted, frame: Frame) -> None:
         self.pulse.rest()  # a sink that every frame must reach may make us wait

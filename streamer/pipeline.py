@@ -17,12 +17,15 @@ from streamer.canvas import Canvas
 from streamer.config import Config
 from streamer.control import Control, hot_settings
 from streamer.crew import Crew
-from streamer.gallery import Gallery
+from streamer.gallery import Gallery, state_folder
+from streamer.generations import Generations
 from streamer.governor import Governor, Punctual, Unhurried
 from streamer.idle import Hold, Idle, Refine, Slate
+from streamer.keeper import Keeper
 from streamer.ledger import Place
 from streamer.mailbox import Mailbox
 from streamer.news import News, Tried
+from streamer.origins import Origins
 from streamer.painter import Painter, Watcher
 from streamer.pulse import Pulse, Pulses
 from streamer.recordings import Recordings
@@ -84,6 +87,7 @@ class Pipeline:
             parts.stylizer, follower=parts.follower, size=parts.size, device=parts.device, telemetry=self.telemetry
         )
         self._scout = Scout(self._inbox, canvas.look) if parts.looks_ahead else None
+        self._keeper = _keeper(parts, config, self.telemetry) if live else None
         self._painter = Painter(
             inbox=self._inbox,
             scout=self._scout,
@@ -94,6 +98,7 @@ class Pipeline:
             telemetry=self.telemetry,
             live=live,
             idle=_idle(config, canvas, parts.gallery),
+            keeper=self._keeper,
             resume_window_s=config.input.resume_window_s,
             stop=self._stop,
         )
@@ -118,7 +123,10 @@ class Pipeline:
         return {sink.name for sink in self._sinks}
 
     def start(self) -> None:
-        """Let the frames in."""
+        """Let the frames in; the picture goes on where the last process left it."""
+        if self._keeper:
+            self._keeper.restore(self.control.current)
+            self._keeper.start()
         self._crew.launch(PAINTER, self._painter.run)
         if self._scout:
             self._crew.launch(SCOUT, self._scout.run)
@@ -175,6 +183,8 @@ class Pipeline:
         stuck = self._crew.stuck
         if self._follower is not None and not self._follower.close(max(0.0, deadline - self._clock())):
             stuck.append("look")
+        if self._keeper is not None and not self._keeper.close(max(0.0, deadline + SINK_GRACE_S - self._clock())):
+            stuck.append("checkpoint")
         return stuck
 
     def _source_worker(self, source: Source, *, patience_s: float, after: SourceWorker | None = None) -> SourceWorker:
@@ -227,6 +237,20 @@ def _governor(config: Config, *, live: bool) -> Governor:
     if live:
         return Punctual(fps=config.paint.fps, iterations=config.paint.iterations)
     return Unhurried(iterations=config.paint.iterations)
+
+
+def _keeper(parts: Parts, config: Config, telemetry: Telemetry) -> Keeper | None:
+    if parts.lasting is None or not config.restart.resume:
+        return None
+    return Keeper(
+        parts.lasting,
+        device=parts.device,
+        generations=Generations(state_folder() / "checkpoints", config.name),
+        origin_of=Origins(config, parts.gallery, size=parts.size).of,
+        size=parts.size,
+        settings=config.restart,
+        telemetry=telemetry,
+    )
 
 
 def _idle(config: Config, canvas: Canvas, gallery: Gallery) -> Idle:

@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from threading import RLock
-from typing import Literal
+from typing import Literal, get_args
 
 from protocols.frame import Frame
 from protocols.notices import Event, Notice, Notices
 from streamer.ledger import Account, Ledger
 from streamer.trouble import Trouble
+
+Checkpoint = Literal["written", "failed", "restored", "rejected", "quarantined"]
+"""What may become of a checkpoint."""
 
 WINDOW_S = 10.0
 WINDOW_FRAMES = 4096
@@ -83,6 +86,8 @@ class Snapshot:
     """What ZeroMQ peers did, by event."""
     reloads: Mapping[str, int] = field(default_factory=dict)
     """How often the settings were read again, by what came of it."""
+    checkpoints: Mapping[str, int] = field(default_factory=dict)
+    """How often the picture was kept for the next start, or taken up from the last one, by what came of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,7 @@ class _Counts:
     rejected: int = 0
     rejection: str | None = None
     reloads: Counter[str] = field(default_factory=lambda: Counter(applied=0, rejected=0))
+    checkpoints: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(get_args(Checkpoint), 0)))
     troubles: dict[str, _Began] = field(default_factory=dict)
 
 
@@ -170,6 +176,11 @@ class Telemetry:
         """The settings were read again."""
         with self._lock:
             self._counts.reloads[result] += 1
+
+    def checkpoint(self, result: Checkpoint) -> None:
+        """The picture was kept for the next start, or taken up from the last one, or was to be."""
+        with self._lock:
+            self._counts.checkpoints[result] += 1
 
     def pause(self, *, is_paused: bool) -> None:
         """Somebody wants no frames painted, or does again."""
@@ -247,6 +258,7 @@ class Telemetry:
                 rejection=counts.rejection,
                 notices=self._notices.counts(),
                 reloads=dict(counts.reloads),
+                checkpoints=dict(counts.checkpoints),
             )
 
     def _state(self) -> State:

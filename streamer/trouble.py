@@ -6,6 +6,7 @@ _WORDS = {
     ("device", "fallback"): "the GPU does not work; painting on the CPU",
     ("size", "too_large"): "there is too little memory for the size asked for; painting smaller",
     ("memory", "size_reduced"): "the device ran out of memory; painting smaller for a while",
+    ("checkpoint", "failed"): "the picture cannot be kept for the next start",
     ("style", "failed"): "the painting that was asked for cannot be used; the one before it stays",
 }
 
@@ -15,7 +16,7 @@ class Trouble:
     """One thing that is wrong, at one moment."""
 
     part: str
-    """``source``, ``device``, ``memory``, ``size``, ``http`` or a sink's name."""
+    """``source``, ``device``, ``memory``, ``size``, ``style``, ``checkpoint``, ``http`` or a sink's name."""
     reason: str
     """In one word."""
     lasts_s: float

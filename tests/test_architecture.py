@@ -35,13 +35,15 @@ LAYERS = (
     {"places", "steps"},
     {"pack"},
     {"children", "contact_sheet", "recorder", "steadiness"},
+    {"reload"},
+    {"exchange"},
     {"pipeline"},
     {"assemble"},
     {"memory", "restyling"},
     {"engine", "edges"},
     {"painter", "workers", "listening"},
-    {"crew", "idle", "scout"},
-    {"canvas", "control"},
+    {"crew", "idle", "keeper", "scout"},
+    {"canvas", "control", "origins"},
     {"gallery", "recordings", "slate", "snapshot"},
     {"picture", "pixels", "sizing"},
     {"stats", "news", "mailbox", "governor", "telemetry", "ledger", "pulse", "timeline", "backoff"},
@@ -49,6 +51,7 @@ LAYERS = (
     {
         "allocator",
         "cgroup",
+        "checkpoint",
         "interrupts",
         "tally",
         "config",
@@ -58,6 +61,8 @@ LAYERS = (
         "stopwatch",
         "settings",
         "exits",
+        "generations",
+        "hangup",
         "log",
         "log_writer",
         "redaction",
@@ -83,6 +88,7 @@ COMPOSERS = {
     "steadiness",
     "demo",
     "send",
+    "origins",
 }
 
 PICKLES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
