@@ -19,9 +19,10 @@ from protocols.url import redact
 from streamer.config import OFF, Config
 from streamer.edges import try_addresses
 from streamer.exits import Exit, exit_code
+from streamer.hangup import Terminal
 from streamer.log import close as close_log
 from streamer.log import configure as configure_log
-from streamer.news import Assembled, Ended, News, Signaled, Tried
+from streamer.news import Assembled, Ended, News, ReloadWanted, Signaled, Tried
 from streamer.notify import Notifier, notifier, watchdog_interval_s
 from streamer.settings import Inputs
 from streamer.stats import Reporter, facts
@@ -29,13 +30,16 @@ from streamer.telemetry import State
 
 if TYPE_CHECKING:
     from streamer.assemble import Parts
+    from streamer.exchange import Exchange
     from streamer.pipeline import Pipeline
+    from streamer.reload import Reloader
     from streamer.web.server import HttpServer
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 DAEMON = "daemon"
 TICK_S = 1.0
 SINKS_PATIENCE_S = 5.0
+RELOAD_PATIENCE_S = 1.0
 GPU_LOST_DRAIN_S = 0.2
 
 log = structlog.get_logger()
@@ -85,6 +89,9 @@ class Daemon:
         self._service = service or notifier()
         self._news: SimpleQueue[News] = SimpleQueue()
         self._pipeline: Pipeline | None = None
+        self._exchange: Exchange | None = None
+        self._reloader: Reloader | None = None
+        self._terminal = Terminal()
         self._http: HttpServer | None = None
         self._ended: set[str] = set()
         self._is_over = False
@@ -118,12 +125,29 @@ class Daemon:
         from streamer.pipeline import Pipeline  # noqa: PLC0415 - imports torch
 
         self._pipeline = Pipeline(parts, config, tell=self._news.put)
+        self._make_reloadable(parts, self._pipeline)
         self._show_page(parts, self._pipeline)
         self._await(self._pipeline.start_sinks())
         if self._is_over:
             return
         self._pipeline.start()
+        if self._reloader is not None:
+            self._reloader.start()
         log.info("started", device=str(parts.device), size=parts.size)
+
+    def _make_reloadable(self, parts: "Parts", pipeline: "Pipeline") -> None:
+        """Make ready to read the settings again, if we know where they are."""
+        from streamer.exchange import Exchange  # noqa: PLC0415 - imports torch
+        from streamer.reload import Reloader  # noqa: PLC0415 - as above
+
+        if self._inputs is not None:
+            self._exchange = Exchange(self._config, parts, pipeline)
+            self._reloader = Reloader(self._inputs, self._exchange.take_up, pipeline.telemetry)
+
+    @property
+    def config(self) -> Config:
+        """The settings in effect."""
+        return self._exchange.config if self._exchange else self._config
 
     def _show_page(self, parts: "Parts", pipeline: "Pipeline") -> None:
         """Let browsers in, if the settings say so.
@@ -136,7 +160,8 @@ class Daemon:
         from streamer.web.server import HttpServer  # noqa: PLC0415 - imports torch
         from streamer.web.stream import stream_of  # noqa: PLC0415 - as above
 
-        self._http = HttpServer(stream_of(parts, pipeline, self._config))
+        reload = self._reloader.reload if self._reloader else None
+        self._http = HttpServer(stream_of(parts, pipeline, self._config, reload=reload, now=lambda: self.config))
         self._http.start()
 
     def _assembled(self) -> "Parts | None":
@@ -194,7 +219,9 @@ class Daemon:
             news = self._news.get(timeout=max(0.0, timeout_s))
         except Empty:
             return None
-        if isinstance(news, Signaled):
+        if isinstance(news, ReloadWanted) and self._reloader is not None:
+            self._reloader.ask()
+        elif isinstance(news, Signaled):
             self._is_over = True
             log.info("draining", signal=news.signal)
         elif isinstance(news, Ended):
@@ -215,6 +242,8 @@ class Daemon:
 
     def _shut_down(self) -> None:
         self._service.stopping()
+        if self._reloader is not None:
+            self._reloader.close(RELOAD_PATIENCE_S)
         if self._pipeline is not None:
             self._drain(self._pipeline)
         if self._http is not None:
@@ -226,7 +255,7 @@ class Daemon:
         """End the pipeline; see that no frame was lost on the way."""
         telemetry = pipeline.telemetry
         telemetry.enter(State.DRAINING)
-        stuck = pipeline.drain(GPU_LOST_DRAIN_S if self._code == Exit.GPU_LOST else self._config.output.drain_timeout_s)
+        stuck = pipeline.drain(GPU_LOST_DRAIN_S if self._code == Exit.GPU_LOST else self.config.output.drain_timeout_s)
         self.is_stuck = bool(stuck)
         snapshot = telemetry.snapshot()
         in_flight = sum(account.in_flight for account in (snapshot.frames, *snapshot.sinks.values()))
@@ -245,6 +274,7 @@ class Daemon:
             yield
             return
         before = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._on_hangup)
         try:
             yield
         finally:
@@ -256,6 +286,13 @@ class Daemon:
         for each in SIGNALS:
             signal.signal(each, signal.SIG_DFL)
         self._news.put(Signaled(signal.Signals(number).name))
+
+    def _on_hangup(self, number: int, frame: FrameType | None) -> None:
+        """Read the settings again, unless our terminal was closed."""
+        if self._terminal.is_gone:
+            self._on_signal(number, frame)
+        else:
+            self._news.put(ReloadWanted())
 
 
 def _assemble(config: Config) -> "Parts":

@@ -7,12 +7,13 @@ from protocols.endpoints import Sink, Source
 from protocols.errors import SinkError
 from protocols.keys import KeyFileError
 from protocols.notices import Notices
-from protocols.url import UrlError, parse_sink, redact, sink_from, source_from
+from protocols.url import UrlError, parse_sink, sink_from, source_from
 from protocols.wire import Limits
-from streamer.config import Config, ConfigError, Security
+from streamer.config import Config, ConfigError, Problem, Security
 from streamer.exits import Exit, FatalError
 from streamer.listening import check_certificate, listen
 from streamer.redaction import register_secret
+from streamer.redaction import text as redacted
 
 
 def make_keyring(security: Security) -> Keyring | None:
@@ -28,7 +29,7 @@ def make_keyring(security: Security) -> Keyring | None:
             _path(security.key), feeders=_folder(security.feeders), viewers=_folder(security.viewers)
         )
     except KeyFileError as error:
-        raise ConfigError(f"security: {error}") from None
+        raise ConfigError(Problem(str(error), "security")) from None
     register_secret(keyring.own.secret.decode())
     return keyring
 
@@ -49,7 +50,7 @@ def make_source(config: Config, keyring: Keyring | None, notices: Notices) -> So
             notices=notices,
         )
     except UrlError as error:
-        raise ConfigError(f"source: {error}") from None
+        raise ConfigError(Problem(str(error), "source")) from None
 
 
 def make_sinks(config: Config, keyring: Keyring | None, notices: Notices) -> dict[str, Sink]:
@@ -60,9 +61,9 @@ def make_sinks(config: Config, keyring: Keyring | None, notices: Notices) -> dic
     """
     sinks: dict[str, Sink] = {}
     for url in config.sinks:
-        name = redact(url)
+        name = redacted(url)
         if name in sinks:
-            raise ConfigError(f"sinks: {name} is named twice")
+            raise ConfigError(Problem(f"{name} is named twice", "sinks"))
         try:
             sinks[name] = sink_from(
                 url,
@@ -73,7 +74,7 @@ def make_sinks(config: Config, keyring: Keyring | None, notices: Notices) -> dic
                 notices=notices,
             )
         except UrlError as error:
-            raise ConfigError(f"sinks: {error}") from None
+            raise ConfigError(Problem(str(error), "sinks")) from None
     return sinks
 
 
@@ -89,15 +90,23 @@ def try_addresses(config: Config) -> None:
         page.close()
     sinks = make_sinks(config, make_keyring(config.security), Notices())
     for (name, sink), url in zip(sinks.items(), config.sinks, strict=True):
-        if not parse_sink(url).bind:
-            continue
-        try:
-            sink.open()
-        except SinkError as error:
-            if error.reason == "in_use":  # anything else may pass; the sink's own worker deals with it
-                raise FatalError(f"{name}: {error}", code=Exit.CONFIGURATION) from None
-        finally:
-            sink.close()
+        if parse_sink(url).bind:
+            bind_for_a_moment(name, sink)
+
+
+def bind_for_a_moment(name: str, sink: Sink) -> None:
+    """See whether a sink can have its address.
+
+    Raises:
+        FatalError: another program has it; exit code 78.
+    """
+    try:
+        sink.open()
+    except SinkError as error:
+        if error.reason == "in_use":  # anything else may pass; the sink's own worker deals with it
+            raise FatalError(f"{name}: {error}", code=Exit.CONFIGURATION) from None
+    finally:
+        sink.close()
 
 
 def _path(text: str) -> Path:

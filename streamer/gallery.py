@@ -150,6 +150,19 @@ class Gallery:
             self._thumbnails = {key: small for key, small in self._thumbnails.items() if key[0] != name}
         return name
 
+    def admit(self, style: str) -> str:
+        """Return the name of a painting that the settings give by name or path; from now on it may be chosen.
+
+        Raises:
+            PictureError: its file cannot be used.
+        """
+        path = Path(style).expanduser()
+        if style not in self._built_in and path not in self._settings:
+            read_picture(path)
+            with self._lock:
+                self._settings = (*self._settings, path)
+        return self.name_of(style)
+
     def name_of(self, style: str) -> str:
         """Return the name of a painting as the settings give it: a built-in one's name, or the path of a picture."""
         path = Path(style).expanduser()

@@ -30,4 +30,9 @@ class Signaled:
     signal: str
 
 
-News = Assembled | Tried | Ended | Signaled
+@dataclass(frozen=True, slots=True)
+class ReloadWanted:
+    """Somebody wants the settings to be read again."""
+
+
+News = Assembled | Tried | Ended | Signaled | ReloadWanted

@@ -1,6 +1,7 @@
 """What programs and the page ask and change. No answer holds a secret; no question takes a URL, a path or a command."""
 
 import json
+from collections.abc import Mapping
 from typing import Annotated
 
 from anyio import CapacityLimiter
@@ -162,16 +163,16 @@ def changes(stream: Stream, audience: Audience) -> APIRouter:
             raise HTTPException(503, str(error)) from None
         return Recording(on=control.recording is not None)
 
-    @router.post("/reload", responses={501: {"model": Failure}})
-    def reload() -> Reloaded:
+    @router.post("/reload", response_model=Reloaded, responses={501: {"model": Failure}})
+    def reload() -> Reloaded | Response:
         """Read the settings file again; a bad one changes nothing."""
         if stream.reload is None:
             raise HTTPException(501, "this daemon does not read its settings again")
         try:
-            stream.reload()
+            change = stream.reload()
         except ConfigError as error:
-            raise HTTPException(422, str(error)) from None
-        return Reloaded(reloaded=True)
+            return _problems({detail.key: detail.reason for detail in error.details}, "; ".join(error.problems))
+        return Reloaded(reloaded=True, changed=list(change.changed), restart_needed=list(change.restart))
 
     @router.put(
         "/styles/{name}",
@@ -214,4 +215,8 @@ def _unprocessable(problems: tuple[str, ...]) -> JSONResponse:
         known = key in Hot.model_fields
         name = key if known else ""
         by_key[name] = "; ".join(filter(None, (by_key.get(name), text if known else problem)))
-    return JSONResponse({"error": "; ".join(problems), "problems": by_key}, 422)
+    return _problems(by_key, "; ".join(problems))
+
+
+def _problems(by_key: Mapping[str, str], error: str) -> JSONResponse:
+    return JSONResponse({"error": error, "problems": dict(by_key)}, 422)

@@ -45,10 +45,11 @@ class _Numbers(Collector):
         yield from _state(snapshot)
         yield from _frames(snapshot)
         yield from _sinks(snapshot.sinks)
-        peers = {event: notice.count for event, notice in snapshot.notices.items()}
+        peers: dict[str, float] = {event: notice.count for event, notice in snapshot.notices.items()}
         yield _counts("zeromq_events", "What ZeroMQ peers did that they should not.", "event", peers)
         yield from self._painting(snapshot)
         yield from self._http()
+        yield _counts("reloads", "Times that the settings were read again.", "result", snapshot.reloads)
         yield _count("log_dropped", "Log lines that nobody took.", log.dropped_total())
 
     def _painting(self, snapshot: Snapshot) -> Iterator[Metric]:

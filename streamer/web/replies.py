@@ -160,3 +160,5 @@ class Reloaded(BaseModel):
     """What came of reading the settings again."""
 
     reloaded: bool
+    changed: list[str] = Field(description="The settings that are different now.")
+    restart_needed: list[str] = Field(description="Those that will be, once the daemon is started again.")

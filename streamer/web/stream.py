@@ -5,12 +5,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
-from protocols.url import redact
 from streamer.assemble import Parts
 from streamer.config import Config
 from streamer.control import Control
+from streamer.exchange import Change
 from streamer.pipeline import Pipeline
 from streamer.pulse import Pulse
+from streamer.redaction import text as redacted
 from streamer.stats import facts
 from streamer.telemetry import State, Telemetry
 from streamer.web.replies import EnergyNow, Info, PaintedFrame, Stats, Status, TroubleNow
@@ -32,17 +33,20 @@ class Stream:
     """The proof that each loop moves, by name."""
     device: str
     size: int
-    reload: Callable[[], object] | None = None
+    reload: Callable[[], Change] | None = None
     """Reads the settings file again; raises ``ConfigError`` if it cannot be used."""
+    now: Callable[[], Config] | None = None
+    """Returns the settings in effect, if they may be others than at the start."""
     began: float = field(default_factory=time.monotonic)
 
     def info(self) -> Info:
-        """Return what does not change while the daemon runs."""
+        """Return what does not change while the daemon runs, unless it reads its settings again."""
+        config = self.now() if self.now else self.config
         return Info(
-            name=self.config.name,
+            name=config.name,
             version=version("deepmovie"),
-            source=redact(self.config.source),
-            sinks=[redact(url) for url in self.config.sinks],
+            source=redacted(config.source),
+            sinks=[redacted(url) for url in config.sinks],
             device=self.device,
             size=self.size,
             uptime_s=time.monotonic() - self.began,
@@ -57,7 +61,7 @@ class Stream:
             TroubleNow(
                 part=trouble.part,
                 reason=trouble.reason,
-                text=redact(str(trouble)),
+                text=redacted(trouble),
                 lasts_s=trouble.lasts_s,
                 retry_in_s=trouble.retry_in_s,
             )
@@ -92,7 +96,12 @@ class Stream:
 
 
 def stream_of(
-    parts: Parts, pipeline: Pipeline, config: Config, *, reload: Callable[[], object] | None = None
+    parts: Parts,
+    pipeline: Pipeline,
+    config: Config,
+    *,
+    reload: Callable[[], Change] | None = None,
+    now: Callable[[], Config] | None = None,
 ) -> Stream:
     """Return the stream that a pipeline paints; to be called before it starts."""
     viewing = Viewing()
@@ -106,6 +115,7 @@ def stream_of(
         device=str(parts.device),
         size=parts.size,
         reload=reload,
+        now=now,
     )
 
 

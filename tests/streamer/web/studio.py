@@ -20,6 +20,7 @@ from protocols.frame import Frame, Painting
 from protocols.notices import Notices
 from streamer.config import Config, Hot, Http
 from streamer.control import Control
+from streamer.exchange import Change
 from streamer.gallery import Gallery
 from streamer.pulse import Pulse
 from streamer.recordings import Recordings
@@ -49,7 +50,7 @@ class Studio:
         folder: Path,
         *,
         pulses: Mapping[str, Pulse] | None = None,
-        reload: Callable[[], object] | None = None,
+        reload: Callable[[], Change] | None = None,
         **http: Any,
     ) -> None:
         settings = Http(**({"listen": "127.0.0.1:0"} | http))

@@ -12,7 +12,8 @@ import structlog
 from PIL import Image
 
 from streamer import log as daemon_log
-from streamer.config import ConfigError
+from streamer.config import ConfigError, Problem
+from streamer.exchange import Change
 from streamer.pulse import Pulse
 from streamer.telemetry import State
 from tests.endpoints import picture
@@ -214,19 +215,28 @@ def test_the_last_lines_of_the_log_are_shown_without_secrets(site: Site, capfd: 
 def test_reload_does_what_the_daemon_gives_it_to_do(tmp_path: Path) -> None:
     calls: list[str] = []
 
-    def read_again() -> None:
+    def read_again() -> Change:
         calls.append(threading.current_thread().name)
         if len(calls) == 2:
-            raise ConfigError("file x.toml: paint.fps: expected a number from 0.1 to 240, got 'fast'")
+            reason = "expected a number from 0.1 to 240, got 'fast'"
+            raise ConfigError(Problem(reason, "paint.fps", "file x.toml"), Problem("unknown setting 'colour'"))
+        return Change(("paint.fps",), ("paint.size",))
 
     with open_to_visitors(Studio(tmp_path)) as site:
         answer = site.change("POST", "/api/v1/reload")
         assert (answer.status, list(answer.json)) == (501, ["error"])
     with open_to_visitors(Studio(tmp_path, reload=read_again)) as site:
-        assert site.change("POST", "/api/v1/reload").json == {"reloaded": True}
+        assert site.change("POST", "/api/v1/reload").json == {
+            "reloaded": True,
+            "changed": ["paint.fps"],
+            "restart_needed": ["paint.size"],
+        }
         answer = site.change("POST", "/api/v1/reload")
         assert answer.status == 422
-        assert "paint.fps" in answer.json["error"]
+        assert answer.json == {
+            "error": "file x.toml: paint.fps: expected a number from 0.1 to 240, got 'fast'; unknown setting 'colour'",
+            "problems": {"paint.fps": "expected a number from 0.1 to 240, got 'fast'", "": "unknown setting 'colour'"},
+        }
 
 
 def test_what_is_not_there_is_told_in_the_same_form(site: Site) -> None:
