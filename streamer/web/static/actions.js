@@ -30,7 +30,9 @@ export class Actions {
 
   /** Pause, or go on. */
   async pause() {
-    this.#know(await attempt(() => post(this.#status.paused ? "resume" : "pause")));
+    const paused = !this.#status.paused;
+    this.#know({ ...this.#status, paused }); // at once, so that pressing twice is what it looks like
+    await attempt(() => post(paused ? "pause" : "resume"));
   }
 
   /** Begin a picture of its own. */
