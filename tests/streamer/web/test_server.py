@@ -111,7 +111,7 @@ def test_threads_and_descriptors_are_what_they_were_after_a_visit(tmp_path: Path
     assert process.num_fds() == descriptors
 
 
-def test_it_ends_in_time_though_a_viewer_does_not_read(tmp_path: Path) -> None:
+def test_it_ends_in_time_though_a_viewer_does_not_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     studio = Studio(tmp_path)
     with studio.showing(size=(144, 256)), open_to_visitors(studio) as site, site.connect(receive_buffer=4096) as deaf:
         deaf.sendall(f"GET /out.mjpg HTTP/1.1\r\nHost: {site.netloc}\r\n\r\n".encode())
@@ -120,3 +120,4 @@ def test_it_ends_in_time_though_a_viewer_does_not_read(tmp_path: Path) -> None:
         await_that(lambda: studio.shown > shown + 30)
         began = time.monotonic()
     assert time.monotonic() - began < 3
+    assert not [each for each in caplog.records if each.levelname == "ERROR"], "nobody had to be waited for"
