@@ -143,7 +143,7 @@ def _bring_back(before: Mapping[str, str], where: Place) -> Step:
 def _farewell(name: str, where: Place) -> str:
     lines = {
         "page": f"http://{Config().http.listen}, unless its settings say otherwise",
-        "settings": f"{where.settings_file(name)}, then {' '.join(where.systemctl('restart', instance(name)))}",
+        "settings": f"{where.settings_file(name)}, then {' '.join(where.systemctl('reload', instance(name)))}",
         "passwords": f"{where.secrets_file(name)}, mode 0600: DEEPMOVIE_SOURCE=rtsp://user:password@camera/live",
         "state": " ".join(where.systemctl("status", instance(name))),
         "log": " ".join(where.journalctl(name, "--follow")),

@@ -47,17 +47,17 @@ ExecStopPost=+/bin/sh -c 'echo $$SERVICE_RESULT $$EXIT_CODE $$EXIT_STATUS > /run
 """
 SUBSCRIBER = """
 import json, sys, zmq
+after, iterations = sys.argv[1:]
 socket = zmq.Context().socket(zmq.SUB)
 socket.subscribe(b"")
 socket.connect("tcp://127.0.0.1:5556")
 socket.rcvtimeo = 30_000
 while True:
     header = json.loads(socket.recv_multipart()[0])
-    if str(header["epoch"]) != sys.argv[1]:
+    if str(header["epoch"]) != after and header["iterations"] >= int(iterations):
         sys.exit(print(json.dumps(header)))
 """
-"""Prints the header of the first frame that is not of the daemon's life named by argv[1]."""
-
+"""Prints the header of the first frame that is not of the daemon's life ``after``, and was given so many iterations."""
 
 METADATA = "import setuptools.build_meta as backend, sys; backend.prepare_metadata_for_build_wheel(sys.argv[1])"
 """Does what of ``pip install -e .`` needs no network."""
@@ -108,10 +108,11 @@ def deepmovie(machine: Machine, *words: str, prefix: Sequence[str] = ()) -> str:
     return machine.run(*prefix, "env", "PIP_NO_INDEX=1", f"{CLONE}/.venv/bin/python3", "-m", "streamer", *words)
 
 
-def next_frame(machine: Machine, *, after: Any = None) -> dict[str, Any]:
-    """Return the header of the next frame published by a life of the daemon that is not ``after``."""
+def next_frame(machine: Machine, *, after: object = None, iterations: int = 0) -> dict[str, Any]:
+    """Return the header of the next frame with so many iterations, from a life of the daemon that is not ``after``."""
+    subscriber = ["/usr/bin/python3", "-c", SUBSCRIBER, str(after), str(iterations)]
     try:
-        said = machine.run("env", f"PYTHONPATH={BORROWED}", "/usr/bin/python3", "-c", SUBSCRIBER, str(after))
+        said = machine.run("env", f"PYTHONPATH={BORROWED}", *subscriber)
     except RuntimeError as error:
         error.add_note(machine.journal("deepmovie@test.service"))
         raise

@@ -144,6 +144,26 @@ def test_the_journal_holds_one_json_object_a_line(service: Machine) -> None:
     assert {"starting", "started"} <= logged
 
 
+def reload(service: Machine, old: str, new: str, outcome: str) -> None:
+    """Change a line of the settings, reload, and return when the daemon has said what became of it."""
+    cursor = service.run("sh", "-c", "journalctl --lines=0 --show-cursor | sed -n 's/^-- cursor: //p'")
+    service.run("sed", "-i", f"s/^{old}$/{new}/", "/etc/deepmovie/test.toml")
+    service.run("systemctl", "reload", UNIT)
+    follow = f"journalctl --follow --no-tail --after-cursor='{cursor}' --output=cat --unit {UNIT}"
+    service.run("sh", "-c", f'{follow} | grep --max-count=1 \'"event": "{outcome}"\'')
+
+
+def test_a_reload_changes_the_picture_and_not_the_process(service: Machine) -> None:
+    life, process = next_frame(service)["epoch"], service.show(UNIT, "MainPID")
+    reload(service, "iterations = 1", "iterations = 3", "reloaded")
+    assert next_frame(service, iterations=3)["epoch"] == life
+    reload(service, "iterations = 3", "iteratoins = 1", "reload_rejected")
+    assert next_frame(service, iterations=3)["epoch"] == life
+    reload(service, "iteratoins = 1", "iterations = 1", "reloaded")
+    assert service.show(UNIT, "MainPID") == process
+    assert service.show(UNIT, "ActiveState") == "active"
+
+
 def test_a_killed_daemon_is_started_again(service: Machine) -> None:
     life, restarts = next_frame(service)["epoch"], int(service.show(UNIT, "NRestarts"))
     killed_at = time.monotonic()
