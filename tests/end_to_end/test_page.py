@@ -7,25 +7,20 @@ import io
 import os
 import re
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-import zmq
 from PIL import Image
-from playwright.sync_api import Browser, Error
+from playwright.sync_api import Browser, FilePayload
 
 from streamer.config import Hot
-from tests.end_to_end.browser import PATIENCE_S, Look, looking, open_browser
+from tests.end_to_end.browser import PATIENCE_S, Look, looking
 from tests.end_to_end.daemon import Kit, deepmovie, usual_environment
-from tests.end_to_end.test_faults import local, send
-from tests.protocols.test_zeromq import free_port
-from tests.streamer.web.studio import TOKEN, Site, Studio, await_that, open_to_visitors
+from tests.streamer.web.studio import Site, await_that
 from tests.streamer.web.test_page_of_a_daemon import page as daemon_with_page
 
 PAGE = Path(__file__).parents[2] / "streamer/web/static/index.html"
@@ -43,12 +38,6 @@ def painting(color: tuple[int, int, int], form: str) -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, form)
     return file.getvalue()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with open_browser() as opened:
-        yield opened
 
 
 class Room:
@@ -89,6 +78,7 @@ def test_the_picture_moves_in_every_view(browser: Browser, room: Room, view: str
     with looking(browser, f"{room.site.origin}/#{view}") as look:
         look.await_motion()
         assert look.page.locator("#divider").is_visible() == (view == "swipe")
+        assert look.overflow_px == 0
         look.await_text("#state", "running")
 
 
@@ -126,8 +116,8 @@ def test_a_picture_that_is_dropped_becomes_the_painting(look: Look, room: Room) 
 
 
 def test_a_picture_of_another_kind_is_chosen_from_files_and_one_that_is_none_is_refused(look: Look, room: Room) -> None:
-    webp = {"name": "dusk.webp", "mimeType": "image/webp", "buffer": painting(REDDISH, "WEBP")}
-    look.page.set_input_files("#file", [webp])  # type: ignore[list-item] # as Playwright describes it
+    webp = FilePayload(name="dusk.webp", mimeType="image/webp", buffer=painting(REDDISH, "WEBP"))
+    look.page.set_input_files("#file", [webp])
     await_that(lambda: room.now("settings")["style"] == "dusk", timeout_s=PATIENCE_S)
     look.drop("notes.txt", b"hello", "text/plain")
     look.await_text("#notice", "notes.txt is no picture that this browser can read")
@@ -282,145 +272,6 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(browser: Browser, ro
         assert box is not None
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= 390
-
-
-# -- what goes wrong --------------------------------------------------------------------------------------------------
-
-
-def test_without_a_source_the_page_tells_how_to_connect_one_and_a_lost_one_is_told_in_words(
-    browser: Browser, kit: Kit
-) -> None:
-    feed = local()
-    with (
-        zmq.Context() as context,
-        context.socket(zmq.PUB) as camera,
-        daemon_with_page(kit, f"sub+connect:{feed}", "null:", "--set", "input.stall_timeout_s=1") as (_, site),
-        looking(browser, f"{site.origin}/", permissions=["clipboard-read", "clipboard-write"]) as look,
-    ):
-        camera.linger = 0
-        look.await_text("#empty", f"deepmovie waits for sub+connect:{feed}")
-        look.await_text("#trouble", "source lost")
-        look.page.get_by_role("button", name="Copy deepmovie run test:").click()
-        look.await_text("#notice", "copied")
-        assert look.page.evaluate("navigator.clipboard.readText()") == "deepmovie run test:"
-
-        camera.bind(feed)
-        stop = threading.Event()
-
-        def film() -> None:
-            sequence = 0
-            while not stop.wait(0.1):
-                send(camera, sequence)
-                sequence += 1
-
-        thread = threading.Thread(target=film)
-        thread.start()
-        try:
-            look.await_motion()
-            await_that(lambda: look.page.locator("#empty").is_hidden(), timeout_s=PATIENCE_S)
-            look.await_text("#state", "running")
-        finally:
-            stop.set()
-            thread.join()
-        look.page.get_by_text(re.compile(r"source lost \d+ s ago, trying again .*: .")).wait_for()
-        look.await_text("#state", "source lost")
-        look.page.locator("#wall.old").wait_for()
-
-
-def test_a_lost_connection_is_told_and_comes_back_by_itself(browser: Browser, tmp_path: Path) -> None:
-    studio = Studio(tmp_path, listen=f"127.0.0.1:{free_port()}")
-    with looking(browser, "about:blank", expects=("ERR_", "WebSocket")) as look:
-        with open_to_visitors(studio) as site, studio.showing():
-            look.page.goto(f"{site.origin}/", wait_until="domcontentloaded")
-            look.await_motion()
-            look.await_text("#state", "running")
-        look.page.get_by_text(
-            re.compile(r"connection lost \d+ s ago, trying again: deepmovie does not answer")
-        ).wait_for()
-        look.await_text("#state", "no connection")
-        look.page.locator("#wall.old").wait_for()
-        with open_to_visitors(studio), studio.showing():
-            look.await_text("#state", "running")
-            look.await_motion()
-            assert look.page.locator("#trouble").is_hidden()
-
-
-def test_words_from_elsewhere_stay_words(browser: Browser, tmp_path: Path) -> None:
-    studio = Studio(tmp_path)
-    tag = "<img src=x onerror=alert(1)>"
-    studio.telemetry.trouble("source", "refused", error=tag, retry_in_s=4)
-    with open_to_visitors(studio) as site, looking(browser, f"{site.origin}/") as look:
-        look.await_text("#trouble", tag)
-
-
-def test_with_a_token_the_browser_asks_for_it_once(browser: Browser, tmp_path: Path) -> None:
-    studio = Studio(tmp_path, token=TOKEN)
-    with open_to_visitors(studio) as site, studio.showing():
-        with looking(browser, "about:blank") as stranger, pytest.raises(Error, match="INVALID_AUTH_CREDENTIALS"):
-            stranger.page.goto(f"{site.origin}/")
-        password = {"username": "anybody", "password": TOKEN}
-        with looking(browser, f"{site.origin}/", http_credentials=password) as look:
-            look.await_motion()
-            look.page.get_by_role("button", name="Pause").click()
-            await_that(lambda: studio.control.paused, timeout_s=PATIENCE_S)
-
-
-FOREIGN = """<!doctype html><title>foreign</title><script>
-const target = "http://%s", json = { "Content-Type": "application/json" };
-const tries = [
-  fetch(target + "/api/v1/settings", { method: "PATCH", headers: json, body: '{"fps": 1}' }),
-  fetch(target + "/api/v1/pause", { method: "POST", headers: json, body: "{}" }),
-  fetch(target + "/api/v1/styles/evil", { method: "PUT", headers: { "Content-Type": "image/png" }, body: "x" }),
-  fetch(target + "/api/v1/status").then((answer) => answer.json()),
-  new Promise((resolve, reject) => {
-    const socket = new WebSocket(target.replace("http", "ws") + "/api/v1/live");
-    socket.onopen = resolve;
-    socket.onerror = reject;
-  }),
-  new Promise((resolve, reject) => {
-    Object.assign(new Image(), { onload: resolve, onerror: reject, src: target + "/frame.jpg" });
-  }),
-];
-Promise.allSettled(tries).then((all) => document.title = all.map(({ status }) => status).join(" "));
-</script>
-<form id="form" method="post" enctype="text/plain" target="hole" action="http://%s/api/v1/pause">
-<input name="{}"></form>
-<iframe name="hole"></iframe>"""
-
-
-def test_a_foreign_page_sees_nothing_and_changes_nothing(browser: Browser, tmp_path: Path) -> None:
-    studio = Studio(tmp_path)
-    studio.show()
-    with open_to_visitors(studio) as site:
-        page = (FOREIGN % (site.netloc, site.netloc)).encode()
-
-        class Foreign(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(200)
-                self.send_header("Content-Type", "text/html")
-                self.end_headers()
-                self.wfile.write(page)
-
-            def log_message(self, format: str, *_: object) -> None:  # noqa: A002 - its name there
-                pass
-
-        before = studio.control.current
-        with HTTPServer(("127.0.0.1", 0), Foreign) as server:
-            thread = threading.Thread(target=server.serve_forever)
-            thread.start()
-            try:
-                with looking(browser, f"http://localhost:{server.server_port}/", expects=("",)) as look:
-                    await_that(lambda: look.page.title() != "foreign", timeout_s=PATIENCE_S)
-                    assert set(look.page.title().split()) == {"rejected"}
-                    with look.page.expect_response("**/api/v1/pause") as answer:
-                        look.page.evaluate("document.getElementById('form').submit()")
-                    assert answer.value.status in (403, 415)
-            finally:
-                server.shutdown()
-                thread.join()
-        assert studio.control.current == before
-        assert not studio.control.paused
-        assert "evil" not in studio.gallery.names()
 
 
 # -- for the README ---------------------------------------------------------------------------------------------------
