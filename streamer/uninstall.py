@@ -1,14 +1,15 @@
 """``deepmovie uninstall-service``: ends a service and removes it; with the last one, the unit of all."""
 
 import os
-import shutil
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 from streamer.exits import Exit, FatalError
 from streamer.places import Place, instance
 from streamer.services import instances
 from streamer.settings import nearest
-from streamer.steps import Step, answer, carry_out, command, remove, tell
+from streamer.steps import Step, answer, carry_out, command, nothing, remove, tell
 
 
 def uninstall(name: str, where: Place, *, purge: bool, dry_run: bool) -> int:
@@ -46,15 +47,20 @@ def _steps(name: str, where: Place, *, purge: bool, is_last: bool) -> Iterator[S
     if is_last and where.unit.exists():
         if purge:
             yield _run(where.systemctl("clean", "--what=cache", unit), mend="remove the folder by hand")
-        yield from (remove(path) for path in (where.unit, where.gpu) if path.exists())
+        yield from (_gone(path) for path in (where.unit, where.gpu) if path.exists())
         yield _run(where.systemctl("daemon-reload"), mend="see journalctl --boot")
     own = (path for path in (where.settings_file(name), where.secrets_file(name)) if path.exists())
-    yield from (remove(path) if purge else Step(f"keep {path}") for path in own)
+    yield from (_gone(path) if purge else Step(f"keep {path}") for path in own)
     if is_last and where.program.exists():
         if purge:
-            yield Step(f"remove {where.program}", lambda: shutil.rmtree(where.program))
+            yield _run(["rm", "--recursive", str(where.program)], mend=f"remove {where.program} by hand")
         else:
             yield Step(f"keep {where.program}; --purge removes it with the settings of the last service")
+
+
+def _gone(path: Path) -> Step:
+    """Return the step that removes a file for good: it may have held a password."""
+    return replace(remove(path), undo=nothing)
 
 
 def _run(words: list[str], *, mend: str) -> Step:
