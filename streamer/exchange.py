@@ -73,7 +73,7 @@ class Exchange:
         is_film = self.config.once or not (source.live and self._pipeline.live)
         restart = [key for key in _different(read, self.config) if _waits(key, is_film=is_film)]
         config = self._with_old(restart, read)
-        now = [key for key in _different(read, self._read) if key not in restart]
+        now = [key for key in _different(read, self._read) if not _waits(key, is_film=is_film)]
         sinks = self._new_sinks(config, keyring, is_rekeyed=is_rekeyed)
         hot = self._hot(config, now)
         # Until here nothing was touched. This is the only step that may still fail, and it changes all or nothing.

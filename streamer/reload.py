@@ -91,31 +91,35 @@ class Reloader:
                 question = self._asked
             if self._closed.is_set():
                 return
-            version, answer = self._read()
+            version, read = self._settled()
+            answer = read if isinstance(read, ConfigError) else self._taken_up(read)
+            is_old = version != _version(self._inputs.path)  # whoever hears of it may write the next version at once
+            self._tell(answer)
             with self._changed:
                 self._answer, self._answered = answer, question
+                self._asked += is_old
                 self._changed.notify_all()
-            if version != _version(self._inputs.path):
-                self.ask()
 
-    def _read(self) -> tuple[object, Change | ConfigError]:
-        """Return which version of the file was read, and what became of it."""
-        version, read = self._settled()
-        if isinstance(read, ConfigError):
-            return version, self._rejected(read)
+    def _taken_up(self, read: Config) -> Change | ConfigError:
         try:
-            change = self._take_up(read)
+            return self._take_up(read)
         except ConfigError as error:
-            return version, self._rejected(error)
+            return error
         except Exception as error:
             log.exception("reload_failed", error=str(error))
-            return version, self._rejected(ConfigError(f"a bug: {type(error).__name__}"))
+            return ConfigError(f"a bug: {type(error).__name__}")
+
+    def _tell(self, answer: Change | ConfigError) -> None:
+        if isinstance(answer, ConfigError):
+            self._telemetry.reload("rejected")
+            keys = sorted({detail.key for detail in answer.details if detail.key})
+            log.warning("reload_rejected", file=str(self._inputs.path), keys=keys, reason="; ".join(answer.problems))
+            return
         self._telemetry.reload("applied")
         self._version += 1
-        log.info("reloaded", version=self._version, changed=list(change.changed))
-        if change.restart:
-            log.warning("restart_needed", keys=list(change.restart))
-        return version, change
+        log.info("reloaded", version=self._version, changed=list(answer.changed))
+        if answer.restart:
+            log.warning("restart_needed", keys=list(answer.restart))
 
     def _settled(self) -> tuple[object, Config | ConfigError]:
         """Return a version of the file to which nobody writes, and the settings in it, or what is wrong with them."""
@@ -132,12 +136,6 @@ class Reloader:
             return self._inputs.load().config
         except ConfigError as error:
             return error
-
-    def _rejected(self, error: ConfigError) -> ConfigError:
-        self._telemetry.reload("rejected")
-        keys = sorted({detail.key for detail in error.details if detail.key})
-        log.warning("reload_rejected", file=str(self._inputs.path), keys=keys, reason="; ".join(error.problems))
-        return error
 
 
 def _version(path: Path | None) -> object:

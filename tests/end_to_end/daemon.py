@@ -97,12 +97,17 @@ class Deepmovie:
                 self._changed.notify_all()
 
     def await_entry(
-        self, event: str, holds: Callable[[Mapping[str, Any]], bool] = lambda _: True, *, after: float = 0.0
+        self,
+        event: str | tuple[str, ...],
+        holds: Callable[[Mapping[str, Any]], bool] = lambda _: True,
+        *,
+        after: float = 0.0,
     ) -> Entry:
-        """Return the first entry of this kind that came after a moment and of which ``holds`` is true."""
+        """Return the first entry of a kind, or of several, that came after a moment and of which ``holds`` is true."""
+        kinds = (event,) if isinstance(event, str) else event
 
         def found() -> Entry | None:
-            wanted = (entry for entry in self.log if entry.at > after and entry.event == event and holds(entry.facts))
+            wanted = (entry for entry in self.log if entry.at > after and entry.event in kinds and holds(entry.facts))
             return next(wanted, None)
 
         with self._changed:
