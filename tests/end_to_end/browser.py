@@ -81,8 +81,8 @@ class Look:
 
     @property
     def focused(self) -> str:
-        """The id of the element that has the focus; else its name or value."""
-        return str(self.page.evaluate("(({id, value, name}) => id || value || name || '')(document.activeElement)"))
+        """The id of the element that has the focus, or its name."""
+        return str(self.page.evaluate("document.activeElement.id || document.activeElement.name || ''"))
 
     def await_motion(self) -> None:
         """Return when the picture has changed."""

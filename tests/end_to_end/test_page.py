@@ -216,8 +216,8 @@ def test_everything_is_reached_by_keyboard(look: Look, room: Room) -> None:
     while len(order) < 40 and order[-1] != "fade_s":
         keys.press("Tab")
         order.append(look.focused)
-    wanted = ["help-open", "divider", "swipe", "pause", "reset", "snapshot", "record", "fullscreen", "log"]
-    wanted += ["file", "blend", "style_strength", "steadiness", "style", "iterations", "fps", "fade_s"]
+    wanted = ["help-open", "divider", "view", "pause", "reset", "snapshot", "record", "fullscreen", "log"]
+    wanted += ["style", "file", "blend", "style_strength", "steadiness", "color", "iterations", "fps", "fade_s"]
     assert [each for each in order if each in wanted] == wanted, order
 
     look.page.focus("#divider")

@@ -110,6 +110,18 @@ def test_a_lost_connection_is_told_and_comes_back_by_itself(browser: Browser, tm
             assert look.page.locator("#trouble").is_hidden()
 
 
+def test_what_is_painted_on_while_the_source_is_lost_is_not_shown_as_live(browser: Browser, tmp_path: Path) -> None:
+    studio = Studio(tmp_path)
+    with open_to_visitors(studio) as site, studio.showing(), looking(browser, f"{site.origin}/") as look:
+        look.await_motion()
+        look.page.locator("#wall:not(.old)").wait_for()
+        studio.telemetry.trouble("source", "stalled", error="no frame for 3 s", retry_in_s=4)
+        look.page.locator("#wall.old").wait_for()
+        look.await_motion()
+        studio.telemetry.trouble("source", None)
+        look.page.locator("#wall:not(.old)").wait_for()
+
+
 def test_words_from_elsewhere_stay_words(browser: Browser, tmp_path: Path) -> None:
     studio = Studio(tmp_path)
     tag = "<img src=x onerror=alert(1)>"
