@@ -297,6 +297,20 @@ def _check(arguments: Sequence[str]) -> int:
     return _print(report.as_json(loaded) if found.json else report.as_table(loaded))
 
 
+def _schema(arguments: Sequence[str]) -> int:
+    parser = Parser(
+        "schema",
+        "Print the settings as a JSON schema: every key with what it means, what it takes, its default, and when a\n"
+        "change takes effect. Editors complete and check a settings file with it.",
+        "  deepmovie schema > deepmovie.schema.json\n  deepmovie schema --markdown > settings.md",
+    )
+    parser.add_argument("--markdown", action="store_true", help="print a page to read instead")
+    found = parser.read(arguments)
+    from streamer import reference, schema  # noqa: PLC0415 - only here
+
+    return _print(reference.page().rstrip("\n") if found.markdown else schema.as_json())
+
+
 def _version(arguments: Sequence[str]) -> int:
     Parser("version", "Print the version.", "  deepmovie version").read(arguments)
     return _print(f"deepmovie {version('deepmovie')}")
@@ -353,6 +367,7 @@ COMMANDS = {
     "bench": Command("measure what this machine does", _bench),
     "doctor": Command("look for what would keep deepmovie from working", _doctor),
     "check": Command("check the settings and show where each comes from", _check),
+    "schema": Command("print the settings as a JSON schema, or as a page", _schema),
     "install-service": Command("install it as a service of systemd", install_service),
     "uninstall-service": Command("remove such a service", uninstall_service),
     "version": Command("print the version", _version),

@@ -19,7 +19,7 @@ OUTSIDE = {
 
 LAYERS = (
     {"__main__"},
-    {"cli", "arguments", "reference", "report", "service_commands", "install"},
+    {"cli", "arguments", "reference", "report", "schema", "service_commands", "install"},
     {"bench", "doctor", "uninstall", "obstacles"},
     {"daemon", "demo", "send", "watch", "compare", "keygen"},
     {"server", "serving"},
