@@ -88,12 +88,18 @@ def _ipc_in_use(address: str) -> bool:
 
 
 def receive(socket: zmq.Socket[bytes], stop: Event) -> Delivery | None:
-    """Return the next message without its later parts, or None if stopped within it.
+    """Return the next message without its later parts; None if there is none, or if stopped within it.
+
+    A socket that polls as readable may have none: where peers show a key, libzmq reports each as a message of its own,
+    and then keeps it to itself.
 
     REP and PAIR answer here, so that a sender never waits for what we do with its frame.
     """
     parts: list[memoryview] = []
-    first = part = socket.recv(copy=False)
+    try:
+        first = part = socket.recv(zmq.NOBLOCK, copy=False)
+    except zmq.Again:
+        return None
     while True:
         if len(parts) < _PARTS_KEPT:
             parts.append(part.buffer)

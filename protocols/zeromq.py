@@ -129,10 +129,9 @@ class ZmqSource:
                 owner.vacate()
             elif came:
                 delivery = receive(link.socket, stop)
-                if delivery is None:
-                    return
-                item = self._decode(delivery, counter, owner)
-                yield item
+                item = self._decode(delivery, counter, owner) if delivery else None
+                if item is not None:
+                    yield item
                 if isinstance(item, Frame):
                     deadline = time.monotonic() + self.stall_timeout_s
             if link.turned_away:

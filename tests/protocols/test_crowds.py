@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 import pytest
 import zmq
 
-from protocols.frame import Frame
+from protocols.frame import Frame, Rejected
 from protocols.ownership import SILENCE_S, Ownership
 from protocols.wire import encode
 from protocols.zeromq import MAX_TOPICS, ZmqSink, ZmqSource
@@ -77,20 +77,25 @@ def test_a_producer_that_leaves_makes_room_at_once(counted: bool) -> None:  # no
     if not counted:
         message = [json.dumps({"msg": "x", "dtype": "uint8", "shape": [16, 16, 3]}).encode(), message[1]]
     source = ZmqSource(ANYWHERE, pattern="pull", bind=True, stall_timeout_s=PATIENCE_S)
-    with Listener(source) as listener:
+    with Listener(source) as listener, ExitStack() as rest:
+        producer, began = rest.enter_context(peer(zmq.PUSH, listener.endpoint)), time.monotonic()
         for number in range(1, 4):
-            with peer(zmq.PUSH, listener.endpoint) as producer:
-                producer.send_multipart(message)
-                listener.next_frame()
-                began = time.monotonic()
-            wait_until(
-                lambda number=number: (
-                    source.notices.counts().get("peer_disconnected")  # type: ignore[misc]
-                    and source.notices.counts()["peer_disconnected"].count == number
-                ),
-                "its leaving",
-            )
+            producer.send_multipart(message)
+            assert isinstance(listener.next(), Frame)
+            # The next one is there before this one leaves: else it could be given the same descriptor.
+            following = rest.enter_context(peer(zmq.PUSH, listener.endpoint))
+            following.send_multipart(message)
+            assert isinstance(listener.next(), Rejected)
+            producer.close()
+            wait_until(lambda number=number: left(source) == number, "its leaving")  # type: ignore[misc]
+            producer = following
         assert time.monotonic() - began < SILENCE_S
+
+
+def left(source: ZmqSource) -> int:
+    """Return how many peers have left."""
+    notice = source.notices.counts().get("peer_disconnected")
+    return notice.count if notice else 0
 
 
 def test_ownership_is_kept_by_frames_and_lost_by_silence_by_leaving_and_when_all_are_let_go() -> None:
@@ -116,7 +121,7 @@ def test_ownership_is_kept_by_frames_and_lost_by_silence_by_leaving_and_when_all
 
 CROWDED = """
 import resource, sys, threading
-from protocols.frame import Frame
+from protocols.frame import Frame, Rejected
 from protocols.zeromq import ZmqSource
 resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
 source = ZmqSource("tcp://127.0.0.1:*", pattern="pull", bind=True, stall_timeout_s=60)

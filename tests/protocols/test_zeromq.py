@@ -208,6 +208,7 @@ def test_of_endless_parts_three_are_kept() -> None:
         receiver.bind(ANYWHERE)
         with peer(zmq.PUSH, receiver.getsockopt_string(zmq.LAST_ENDPOINT)) as sender:
             sender.send_multipart([b"x"] * 10_000)
+            assert receiver.poll(round(PATIENCE_S * 1000))
             delivery = receive(receiver, threading.Event())
         assert delivery is not None
         assert [bytes(part) for part in delivery.parts] == [b"x"] * 3
