@@ -50,6 +50,7 @@ class _Numbers(Collector):
         yield from self._painting(snapshot)
         yield from self._http()
         yield _counts("reloads", "Times that the settings were read again.", "result", snapshot.reloads)
+        yield _counts("checkpoints", "Pictures kept, or taken up at the start.", "result", snapshot.checkpoints)
         yield _count("log_dropped", "Log lines that nobody took.", log.dropped_total())
 
     def _painting(self, snapshot: Snapshot) -> Iterator[Metric]:

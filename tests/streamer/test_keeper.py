@@ -1,14 +1,16 @@
 """The picture's memory on its way to the disk and back, with real stylizers and real files."""
 
 import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
+import torch
 from structlog.testing import capture_logs
 
 from models.adjoint import AdjointObjective
@@ -16,18 +18,23 @@ from models.cuts import CutDetector
 from models.descent import Budget
 from models.flow import DIS
 from models.memory import Memory
-from models.stylizer import Stylizer
+from models.sight import Sight
+from models.stylizer import Stylized, Stylizer
+from streamer.assemble import Parts
 from streamer.checkpoint import Origin
-from streamer.config import Config, Hot, Paint, Restart
-from streamer.gallery import Gallery
+from streamer.config import Config, Hot, Http, Paint, Restart
+from streamer.daemon import Daemon
+from streamer.gallery import Gallery, state_folder
 from streamer.generations import TRIES, Generations
 from streamer.keeper import RETRY_S, Keeper
 from streamer.origins import Origins
 from streamer.picture import PictureError
 from streamer.telemetry import Telemetry
-from tests.endpoints import picture
+from tests.endpoints import Item, RecordingSink, ScriptedSource, frame, picture
 from tests.protocols.listener import wait_until
 from tests.tiny import random_image, tiny_objective, tiny_weights
+
+Logged = MutableMapping[str, Any]
 
 HOT, FRAME = Hot(), random_image()
 ORIGIN = Origin(name="door", version="1.0", size="64", weights="w", style="s")
@@ -72,12 +79,12 @@ class Process:
         """Return how often a checkpoint came to this."""
         return self.telemetry.snapshot().checkpoints[result]
 
-    def restore(self, hot: Hot = HOT) -> list[dict[str, Any]]:
+    def restore(self, hot: Hot = HOT) -> list[Logged]:
         """Start; return what was logged."""
         with capture_logs() as logged:
             self.keeper.restore(hot)
         self.keeper.start()
-        return list(logged)
+        return logged
 
     def paint(self) -> bool:
         """Paint a frame; return whether it began a picture of its own."""
@@ -99,8 +106,8 @@ def life(tmp_path: Path) -> Life:
     """Return what begins another life."""
     objective = AdjointObjective(tiny_objective(tmp_path / "w.safetensors"))
 
-    def begin(**facts: Any) -> Process:
-        stylizer = Stylizer(objective, flow=DIS(), cuts=CutDetector(), fill=lambda content: content)
+    def begin(kind: type[Stylizer] = Stylizer, **facts: Any) -> Process:
+        stylizer = kind(objective, flow=DIS(), cuts=CutDetector(), fill=lambda content: content)
         return Process(stylizer, **{"folder": tmp_path / "kept", **facts})
 
     return begin
@@ -118,7 +125,7 @@ def kept(life: Life) -> None:
     assert first.count("written") == 2
 
 
-def events(logged: list[dict[str, Any]]) -> list[str]:
+def events(logged: list[Logged]) -> list[str]:
     return [entry["event"] for entry in logged]
 
 
@@ -153,7 +160,7 @@ def test_it_is_written_at_the_first_frame_then_every_ten_seconds_and_at_the_end(
 
 
 @pytest.mark.usefixtures("kept")
-@pytest.mark.parametrize("damage", [b"", b"not a checkpoint", b"\xff" * 100_000_0], ids=["empty", "text", "large"])
+@pytest.mark.parametrize("damage", [b"", b"not a checkpoint", b"\xff" * 1_000_000], ids=["empty", "text", "large"])
 def test_of_a_damaged_one_the_older_generation_is_taken_and_it_is_written_over_first(
     life: Life, tmp_path: Path, damage: bytes
 ) -> None:
@@ -216,8 +223,7 @@ class Deadly(Stylizer):
 @pytest.mark.usefixtures("kept")
 def test_after_two_deaths_before_the_first_picture_the_third_start_begins_afresh(life: Life, tmp_path: Path) -> None:
     for _ in range(TRIES):
-        doomed = life()
-        doomed.stylizer.__class__ = Deadly
+        doomed = life(Deadly)
         with pytest.raises(SystemExit):
             doomed.keeper.restore(HOT)
     third = life()
@@ -342,6 +348,75 @@ def test_a_painting_that_is_gone_costs_the_checkpoint_alone(life: Life) -> None:
         only.paint()
         only.end()
     assert {entry["event"] for entry in logged} == {"checkpoint_failed"}
+
+
+# -- in the stream ----------------------------------------------------------------------------------------------------
+
+
+class AcceleratorError(RuntimeError):
+    """As torch raises it when the GPU is gone."""
+
+
+class Fragile(Stylizer):
+    """Loses its GPU at the fourth frame, and counts who looks for its memory after that."""
+
+    painted = asked_in_vain = 0
+
+    def paint(self, sight: Sight, budget: Budget) -> Stylized:
+        """Paint, or fail."""
+        self.painted += 1
+        if self.painted > 3:
+            raise AcceleratorError("CUDA error: an illegal memory access was encountered")
+        return super().paint(sight, budget)
+
+    @property
+    def memory(self) -> Memory | None:
+        """What is remembered."""
+        self.asked_in_vain += self.painted > 3
+        return super().memory
+
+
+def stream(stylizer: Stylizer, *, live: bool = True) -> tuple[int, list[Logged]]:
+    """Let a whole daemon paint four frames, one after the other; return its exit code, and what it logged."""
+    sink = RecordingSink()
+    script: list[Item] = []
+    for number in range(4):
+        script += [partial(sink.await_frames, number), frame(number, image=picture(48, 64, seed=3))]
+    parts = Parts(
+        ScriptedSource(script, live=live),
+        {"out": sink},
+        stylizer,
+        torch.device("cpu"),
+        64,
+        gallery=Gallery(("starry",), paint=lambda _: picture(16, 16)),
+        lasting=stylizer,
+    )
+    paint, often, no_page = Paint(fps=240, iterations=1), Restart(every_s=0.1), Http(listen="off")
+    with capture_logs() as logged:
+        code = Daemon(Config(once=True, paint=paint, restart=often, http=no_page), assemble=lambda _: parts).run()
+    return code, [entry for entry in logged if entry["event"].startswith(("checkpoint", "engine"))]
+
+
+@pytest.fixture
+def stylizer(life: Life) -> Stylizer:
+    """Return a stylizer that remembers nothing yet."""
+    made: Stylizer = life().stylizer
+    return made
+
+
+def test_when_the_gpu_is_lost_the_last_copy_is_kept_and_the_gpu_is_asked_nothing_more(life: Life) -> None:
+    for expected in (["engine_fatal_gpu"], ["checkpoint_restored", "engine_fatal_gpu"]):
+        stylizer = life(Fragile).stylizer
+        assert isinstance(stylizer, Fragile)
+        code, logged = stream(stylizer)
+        assert code == 70
+        assert events(logged) == expected
+        assert stylizer.asked_in_vain == 0
+
+
+def test_a_film_leaves_nothing_behind(life: Life) -> None:
+    assert stream(life().stylizer, live=False) == (0, [])
+    assert not (state_folder() / "checkpoints").exists()
 
 
 # -- whose picture it is ----------------------------------------------------------------------------------------------
