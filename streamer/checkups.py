@@ -14,12 +14,32 @@ from streamer import machine
 from streamer.config import ConfigError, Paint
 from streamer.diagnosis import Finding, Status, first_line, ok
 from streamer.notify import SilentNotifier, notifier, watchdog_interval_s
-from streamer.settings import load
+from streamer.settings import PREFIX, Inputs
 
 MEMORY_MIB = 2048
 """A machine with less has too little for the daemon and a system around it."""
 OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
 ONNX = ("onnxruntime", "onnxruntime-gpu")
+
+
+def examine_settings(inputs: Inputs) -> tuple[Finding, Paint]:
+    """Return whether ``run`` could use the settings, and how it would paint: if not, as the command line alone says.
+
+    Raises:
+        ConfigError: the command line is wrong.
+    """
+    try:
+        paint = inputs.load().config.paint
+    except ConfigError as error:
+        mend = f"correct them; 'deepmovie check{_option(inputs)}' shows where each value comes from"
+        finding = Finding("settings", Status.FAIL, "; ".join(error.problems), mend)
+        return finding, Inputs(None, {}, inputs.overrides).load().config.paint
+    count = sum(name.startswith(PREFIX) for name in inputs.environ)
+    return ok("settings", f"{inputs.path or 'no file'}, {count} in the environment"), paint
+
+
+def _option(inputs: Inputs) -> str:
+    return f" -c {inputs.path}" if inputs.path else ""
 
 
 def machine_part(_paint: Paint) -> Iterator[Finding]:
@@ -72,14 +92,7 @@ def _at_most_one(name: str, rivals: tuple[str, ...], right: str, installed: Mapp
 
 
 def service_part(_paint: Paint) -> Iterator[Finding]:
-    """Look at the environment: settings in it, and a service manager."""
-    try:
-        load(None, os.environ, {})
-    except ConfigError as error:
-        yield Finding("settings", Status.FAIL, "; ".join(error.problems), "correct or unset these variables")
-    else:
-        count = sum(name.startswith("DEEPMOVIE_") for name in os.environ)
-        yield ok("settings", f"{count} in the environment")
+    """Look for a service manager."""
     service = notifier()
     if isinstance(service, SilentNotifier):
         yield ok("service", "not started by a service manager: nobody is told how it goes")

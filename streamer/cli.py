@@ -259,23 +259,26 @@ def _doctor(arguments: Sequence[str]) -> int:
     parser = Parser(
         "doctor",
         "Look for what would keep deepmovie from working here, and say what mends it. Each line is OK, WARN or FAIL.\n"
-        "Exit code: 1 if there is a FAIL, else 0.",
+        "Settings come from the file, the environment and the command line, as for run. Exit code: 1 if there is a\n"
+        "FAIL, else 0.",
         """\
   deepmovie doctor
+  deepmovie doctor -c /etc/deepmovie/hall.toml
   deepmovie doctor --device cuda --style starry_night.jpg --json""",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--only", metavar="PART", help="examine one part, in this process, and print JSON")
+    parser.add_argument("-c", "--config", metavar="FILE", type=Path, help="a TOML file of settings, as for run")
     _add_paint(parser)
     found = parser.read(arguments)
-    paint = _paint(found)
+    inputs = Inputs(found.config, dict(os.environ), _given(found))
     from streamer import doctor  # noqa: PLC0415 - only here
 
     if found.only is None:
-        return doctor.doctor(_given(found), json=found.json)
+        return doctor.doctor(inputs, json=found.json)
     if found.only not in doctor.PARTS:
         parser.error(f"--only takes {', '.join(doctor.PARTS)}; got {found.only!r}{nearest(found.only, doctor.PARTS)}")
-    return doctor.examine(found.only, paint)
+    return doctor.examine(found.only, inputs)
 
 
 def _check(arguments: Sequence[str]) -> int:
@@ -324,12 +327,13 @@ def _add_paint(parser: Parser) -> None:
 
 
 def _given(found: Namespace) -> dict[str, str]:
-    """Return those of ``_add_paint``'s settings that were given."""
-    return {key: getattr(found, key) for key in ("style", "weights", "device") if getattr(found, key) is not None}
+    """Return those of ``_add_paint``'s settings that were given, by their dotted keys."""
+    given = {key: getattr(found, key) for key in ("style", "weights", "device")}
+    return {f"paint.{key}": value for key, value in given.items() if value is not None}
 
 
 def _paint(found: Namespace) -> Paint:
-    return load(None, {}, {f"paint.{key}": value for key, value in _given(found).items()}).config.paint
+    return load(None, {}, _given(found)).config.paint
 
 
 def _inputs(parser: Parser, found: Namespace) -> Inputs:

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from itertools import chain
@@ -15,9 +15,9 @@ from rich.progress import Progress
 from rich.text import Text
 
 from streamer import log, redaction
-from streamer.checkups import PARTS
-from streamer.config import Paint
+from streamer.checkups import PARTS, examine_settings
 from streamer.diagnosis import Finding, Status
+from streamer.settings import Inputs
 
 __all__ = ["PARTS", "doctor", "examine"]
 
@@ -28,16 +28,21 @@ AT_ONCE = 2
 COLORS = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "bold red"}
 
 
-def doctor(given: Mapping[str, str], *, json: bool, parts: Iterable[str] = tuple(PARTS)) -> int:
+def doctor(inputs: Inputs, *, json: bool, parts: Iterable[str] = tuple(PARTS)) -> int:
     """Examine everything, print lines or JSON, and return the exit code: 1 if anything failed, else 0.
 
     Args:
-        given: settings of ``paint`` from the command line, by their flag.
+        inputs: the settings; of the command line, those of ``paint``.
         json: print JSON.
-        parts: what to examine, names of ``PARTS``.
+        parts: what to examine beside the settings, names of ``PARTS``.
+
+    Raises:
+        ConfigError: the command line is wrong.
     """
     parts = list(parts)
-    flags = [f"--{key}={value}" for key, value in given.items()]
+    settings, _ = examine_settings(inputs)
+    flags = [f"--{key.rpartition('.')[2]}={value}" for key, value in inputs.overrides.items()]
+    flags += [f"--config={inputs.path}"] if inputs.path else []
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("examining", total=len(parts))
@@ -48,13 +53,14 @@ def doctor(given: Mapping[str, str], *, json: bool, parts: Iterable[str] = tuple
             return found
 
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            findings = list(chain.from_iterable(pool.map(look, parts)))
+            findings = [settings, *chain.from_iterable(pool.map(look, parts))]
     (_print_json if json else _print_lines)(findings)
     return 1 if any(finding.status is Status.FAIL for finding in findings) else 0
 
 
-def examine(part: str, paint: Paint) -> int:
+def examine(part: str, inputs: Inputs) -> int:
     """Examine one part in this process and print what is found as JSON, on the last line; return 0."""
+    _, paint = examine_settings(inputs)
     log.configure(level="error")
     findings = [asdict(finding) for finding in PARTS[part](paint)]
     print(json_text.dumps({"findings": findings}))  # noqa: T201 - what the command was asked for

@@ -11,12 +11,13 @@ import onnxruntime
 import pytest
 import torch
 
-from streamer.checkups import PARTS, packages
+from streamer.checkups import PARTS, examine_settings, packages
 from streamer.checkups_onnx import identity_model
 from streamer.cli import main
 from streamer.config import Paint
 from streamer.diagnosis import Finding, Status
 from streamer.doctor import doctor, examined
+from streamer.settings import Inputs
 from tests.tiny import tiny_weights
 
 GOOD = {
@@ -55,7 +56,8 @@ def test_a_fail_decides_the_exit_code_and_is_shown_with_its_mend(
 ) -> None:
     weights = tmp_path / "torn.safetensors"
     weights.write_bytes(b"no weights")
-    assert doctor({"weights": str(weights), "device": "cpu"}, json=False, parts=["torch"]) == 1
+    inputs = Inputs(None, {}, {"paint.weights": str(weights), "paint.device": "cpu"})
+    assert doctor(inputs, json=False, parts=["torch"]) == 1
     lines = capfd.readouterr().out.splitlines()
     place = next(index for index, line in enumerate(lines) if line.startswith("FAIL weights"))
     assert "is not a safetensors file" in lines[place]
@@ -195,10 +197,31 @@ def test_a_service_manager_is_spoken_to(tmp_path: Path, monkeypatch: pytest.Monk
 def test_wrong_settings_in_the_environment_are_found_without_their_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEEPMOVIE_PAINT__FPS", "many")
     monkeypatch.setenv("DEEPMOVIE_SINKS", "http://user:secret@host/")
-    finding = look("service")["settings"]
+    finding, paint = examine_settings(Inputs(None, os.environ, {"paint.device": "cpu"}))
     assert finding.status is Status.FAIL
     assert "DEEPMOVIE_PAINT__FPS" in finding.found
     assert "secret" not in finding.found
+    assert paint == Paint(device="cpu"), "what else is wrong is looked for, too"
+
+
+def test_a_settings_file_is_read_as_run_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Also by the processes that examine one part each."""
+    path = tmp_path / "hall.toml"
+    path.write_text(f'[paint]\nweights = "{tmp_path / "torn.safetensors"}"\nstyle = "storm"\n')
+    (tmp_path / "torn.safetensors").write_bytes(b"no weights")
+    monkeypatch.setenv("DEEPMOVIE_PAINT__DEVICE", "cpu")
+    assert doctor(Inputs(path, os.environ, {"paint.style": "harvest"}), json=True, parts=["torch"]) == 1
+    findings = {finding["name"]: finding for finding in json.loads(capfd.readouterr().out)["findings"]}
+    assert (findings["settings"]["status"], findings["settings"]["found"]) == ("OK", f"{path}, 1 in the environment")
+    assert findings["device"]["found"].endswith("as asked for")
+    assert "torn.safetensors is not a safetensors file" in findings["weights"]["found"]
+    path.write_text("[paint]\nfsp = 5\n")
+    finding, _ = examine_settings(Inputs(path, {}, {}))
+    assert finding.status is Status.FAIL
+    assert "did you mean paint.fps?" in finding.found
+    assert f"deepmovie check -c {path}" in finding.mend
 
 
 def test_the_onnx_file_written_out_gives_back_its_input() -> None:
