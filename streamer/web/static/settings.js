@@ -15,7 +15,7 @@ export class Settings {
   #waiting = {};
   #isSending = false;
   #settledAt = 0;
-  #shown = {};
+  #shown = null;
 
   /** @param styles shows and chooses the painting. */
   constructor(styles) {
@@ -44,7 +44,7 @@ export class Settings {
     }
     this.#isSending = false;
     this.#settledAt = performance.now() + SETTLE_MS;
-    this.#show(settings);
+    if (settings) this.#show(settings);
   }
 
   #show(settings) {
