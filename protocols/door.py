@@ -69,6 +69,7 @@ class Door:
         self._closed.set()
         self._socket.disable_monitor()
         self._thread.join()
+        self._monitor.close()
 
     def revoked(self) -> PublicKeys:
         """Return the keys that came in and are not allowed any more, with their names; they are forgotten here."""
@@ -87,7 +88,6 @@ class Door:
                 self._notices.add("zap_handler_down", f"{self._address}: {type(error).__name__}: {error}")
                 # Soon, as a peer that comes in between waits 2 s for its handshake to run out; but in no tight loop.
                 self._closed.wait(max(0.0, began_at + RESTART_S - time.monotonic()))
-        self._monitor.close()
 
     @contextmanager
     def _bound(self, zap: zmq.Socket[bytes]) -> Iterator[None]:
