@@ -36,7 +36,7 @@ class Fitted:
     """Of a pixel apart from the network: pictures, moments, flow, warp."""
 
 
-CPU = Fitted(process_bytes=782 << 20, start_bytes=902 << 20, copies=2.3, slack=1.39, pixel_bytes=718)
+CPU = Fitted(process_bytes=640 << 20, start_bytes=790 << 20, copies=2.3, slack=1.39, pixel_bytes=718)
 CUDA = Fitted(process_bytes=500 << 20, start_bytes=500 << 20, copies=2.3, slack=1.39, pixel_bytes=718)
 """On the GPU. Not fitted yet: the process is a guess at CUDA's context and the workspace of cuDNN."""
 
