@@ -17,7 +17,8 @@ from protocols.redaction import redact
 
 END_PATIENCE_S = 1.0
 _LONGEST_ANSWER_BYTES = 4096
-_SETTINGS = "DEEPMOVIE_"
+_INHERITED = ("PATH", "HOME", "LANG", "LC_", "TZ", "LD_", "PYTHON", "SSL_CERT_", "CUDA_", "NVIDIA_")
+"""The variables that the process sees begin so: nothing that may hold a secret of ours."""
 
 
 class PushSink:
@@ -128,7 +129,7 @@ class _Pusher:
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,  # a traceback would give the password away
-                env={key: value for key, value in os.environ.items() if not key.startswith(_SETTINGS)},
+                env={key: value for key, value in os.environ.items() if key.startswith(_INHERITED)},
                 start_new_session=True,  # Ctrl-C is for us
             )
         self._order = order.encode()

@@ -29,10 +29,11 @@ _NAMES_IN_QUERIES = (
     r"|sig(?:nature)?|credentials?|jwt|session_?-?id|login)"
 )
 _NAMES_ANYWHERE = r"(?:(?:access|auth|api)?_?token|password|passwd|passphrase|pwd|secret|api_?key)"
-_EQUALS = r"(?:=|%(?:25){0,3}3D)"
-_VALUE = r"""(?:(?!%(?:25){0,3}(?:26|23))[^\s&;#"'<>,)\]}|]){1,2000}"""
+_EQUALS = r"(?:(?P<plain>=)|%(?:25){0,3}3D)"
+_VALUE = r"""[^\s&;#"'<>,)\]}|]{1,2000}"""
+_ENCODED_VALUE = r"""(?:(?!%(?:25){0,3}(?:26|23))[^\s&;#"'<>,)\]}|]){1,2000}"""
 _QUERY = re.compile(
-    rf"((?:[?&;#]|%(?:25){{0,3}}(?:3F|26))(?:[\w.-]{{0,40}}[_.-])?{_NAMES_IN_QUERIES}{_EQUALS})(?!{re.escape(MASK)}){_VALUE}",
+    rf"((?:[?&;#]|%(?:25){{0,3}}(?:3F|26))(?:[\w.-]{{0,40}}[_.-])?{_NAMES_IN_QUERIES}{_EQUALS})(?!{re.escape(MASK)})(?(plain){_VALUE}|{_ENCODED_VALUE})",
     re.IGNORECASE,
 )
 _FREE = re.compile(

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from protocols.url import redact
 from streamer.config import OFF, Config
 from streamer.edges import try_addresses
 from streamer.exits import Exit, exit_code
@@ -24,6 +23,7 @@ from streamer.log import close as close_log
 from streamer.log import configure as configure_log
 from streamer.news import Assembled, Ended, News, ReloadWanted, Signaled, Tried
 from streamer.notify import Notifier, notifier, watchdog_interval_s
+from streamer.redaction import text
 from streamer.settings import Inputs
 from streamer.stats import Reporter, facts
 from streamer.telemetry import State
@@ -116,9 +116,7 @@ class Daemon:
 
     def _start(self) -> None:
         config = self._config
-        log.info(
-            "starting", name=config.name, source=redact(config.source), sinks=[redact(url) for url in config.sinks]
-        )
+        log.info("starting", name=config.name, source=text(config.source), sinks=[text(url) for url in config.sinks])
         parts = self._assembled()
         if parts is None:
             return

@@ -32,8 +32,19 @@ def disguises(secret: str) -> Iterator[str]:
         yield word.encode().hex()
 
 
+def folded(secret: str) -> Iterator[str]:
+    """Yield a secret as `gives_away` looks for it: in lower case, and without blanks, which get lost at line ends."""
+    for word in (secret, unquote(secret)):
+        yield from (word.casefold(), "".join(word.split()).casefold())
+
+
 def gives_away(text: str, secrets: Iterable[str]) -> bool:
-    """Return whether one of the secrets (in lower case) can be read out of ``text``, however it is encoded there."""
+    """Return whether one of the secrets can be read out of ``text``, however it is encoded there.
+
+    Args:
+        text: what is about to leave.
+        secrets: each as `folded` makes it.
+    """
     seen, found = {text}, [text]
     for _ in range(ROUNDS):
         if any(secret in each.casefold() for each in found for secret in secrets):
@@ -51,10 +62,11 @@ def _decoded(text: str) -> Iterator[str]:
     if "&" in text:
         yield html.unescape(text)
     if "\\" in text:
-        plain = _ESCAPED_LETTERS.sub(_letters, _ESCAPED_BYTES.sub(_bytes, text))
-        yield _BACKSLASHED.sub(r"\1", plain)
+        yield text.replace("\\\\", "\\")
+        for read in _as_bytes, _as_letters:
+            yield _BACKSLASHED.sub(r"\1", _ESCAPED_LETTERS.sub(_letters, _ESCAPED_BYTES.sub(read, text)))
     if "\n" in text or "\r" in text or "\\n" in text:
-        yield _LINE_BREAK.sub("", text)
+        yield "".join(_LINE_BREAK.sub("", text).split())
     yield " ".join(each for run in _HEX.findall(text) for each in _read(bytes.fromhex, run))
     yield " ".join(each for run in _BASE64.findall(text) for each in _at_any_offset(run))
 
@@ -75,9 +87,19 @@ def _read(decode: Callable[[str], bytes], run: str) -> Iterator[str]:
         return
 
 
-def _bytes(found: re.Match[str]) -> str:
-    codes = re.findall(r"\\x(..)|\\(\d{3})", found[0])
-    return bytes(int(code, 16) if code else int(octal, 8) for code, octal in codes).decode(errors="replace")
+def _as_bytes(found: re.Match[str]) -> str:
+    """Return what ``repr`` of bytes means by \\xc3\\xb6."""
+    return _codes(found[0]).decode(errors="replace")
+
+
+def _as_letters(found: re.Match[str]) -> str:
+    """Return what ``ascii`` of a text means by \\xf6."""
+    return _codes(found[0]).decode("latin-1")
+
+
+def _codes(escaped: str) -> bytes:
+    codes = re.findall(r"\\x(..)|\\(\d{3})", escaped, re.IGNORECASE)
+    return bytes(int(code, 16) if code else int(octal, 8) for code, octal in codes)
 
 
 def _letters(found: re.Match[str]) -> str:

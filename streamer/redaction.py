@@ -10,7 +10,7 @@ from numbers import Integral, Real
 from urllib.parse import parse_qsl, unquote
 
 from protocols.url import redact
-from streamer.disguises import disguises, gives_away
+from streamer.disguises import disguises, folded, gives_away
 
 MASK = "***"
 MIN_SECRET_CHARS = 4
@@ -31,7 +31,7 @@ class _Known:
     pattern: re.Pattern[str] | None = None
     """Finds each of them in each of its usual forms."""
     folded: frozenset[str] = frozenset()
-    """The secrets in lower case."""
+    """The secrets as ``gives_away`` looks for them."""
 
 
 _known = _Known()
@@ -45,8 +45,8 @@ def register_secret(value: str) -> None:
     secrets = (*(each for each in _known.secrets if each != value), value)[-MAX_SECRETS:]
     forms = {form for each in secrets for form in disguises(each) if len(form) >= MIN_SECRET_CHARS}
     pattern = "|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True))
-    folded = frozenset(each.casefold() for secret in secrets for each in (secret, unquote(secret)))
-    _known = _Known(secrets, re.compile(pattern, re.IGNORECASE), folded)
+    found = frozenset(each for secret in secrets for each in folded(secret) if len(each) >= MIN_SECRET_CHARS)
+    _known = _Known(secrets, re.compile(pattern, re.IGNORECASE), found)
 
 
 def register_url(url: str) -> None:

@@ -8,6 +8,7 @@ from prometheus_client.registry import Collector
 
 from streamer import log
 from streamer.ledger import Account
+from streamer.redaction import text as redacted
 from streamer.telemetry import Snapshot, Spread, State
 from streamer.web.door import Door
 from streamer.web.stream import Stream
@@ -78,7 +79,7 @@ def _state(snapshot: Snapshot) -> Iterator[Metric]:
     yield _gauges("state", "1 for the state the daemon is in.", "state", states)
     troubles = GaugeMetricFamily("deepmovie_trouble_seconds", "How long something is wrong.", labels=["part", "reason"])
     for trouble in snapshot.troubles.values():
-        troubles.add_metric([trouble.part, trouble.reason], trouble.lasts_s)
+        troubles.add_metric([redacted(trouble.part), redacted(trouble.reason)], trouble.lasts_s)
     yield troubles
 
 
@@ -107,7 +108,7 @@ def _sinks(sinks: Mapping[str, Account]) -> Iterator[Metric]:
     )
     for name, account in sinks.items():
         for reason, count in account.dropped.items():
-            dropped.add_metric([name, reason], count)
+            dropped.add_metric([redacted(name), redacted(reason)], count)
     yield dropped
 
 
@@ -118,7 +119,7 @@ def _count(name: str, text: str, value: float) -> Metric:
 def _counts(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
     family = CounterMetricFamily(f"deepmovie_{name}", text, labels=[label])
     for key, value in values.items():
-        family.add_metric([key], value)
+        family.add_metric([redacted(key)], value)
     return family
 
 
@@ -130,7 +131,7 @@ def _gauge(name: str, text: str, value: float | None) -> Metric:
 def _gauges(name: str, text: str, label: str | None, values: Mapping[str, float]) -> Metric:
     family = GaugeMetricFamily(f"deepmovie_{name}", text, labels=[label] if label else [])
     for key, value in values.items():
-        family.add_metric([key] if label else [], value)
+        family.add_metric([redacted(key)] if label else [], value)
     return family
 
 

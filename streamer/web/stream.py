@@ -59,8 +59,8 @@ class Stream:
         recording = self.control.recording
         troubles = [
             TroubleNow(
-                part=trouble.part,
-                reason=trouble.reason,
+                part=redacted(trouble.part),
+                reason=redacted(trouble.reason),
                 text=redacted(trouble),
                 lasts_s=trouble.lasts_s,
                 retry_in_s=trouble.retry_in_s,
@@ -92,7 +92,8 @@ class Stream:
         snapshot = self.telemetry.snapshot()
         if snapshot.state in SERVING:
             return []
-        return [snapshot.state.value, *(f"{each.part}: {each.reason}" for each in snapshot.troubles.values())]
+        troubles = snapshot.troubles.values()
+        return [snapshot.state.value, *(redacted(f"{each.part}: {each.reason}") for each in troubles)]
 
 
 def stream_of(

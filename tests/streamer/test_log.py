@@ -7,51 +7,18 @@ import subprocess
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 
-from streamer import log, redaction
+from streamer import log
 from streamer.log_writer import CAPACITY_LINES
+from tests.streamer.conftest import Pipe
 
 SECRET = 'p/a"s s\\wörd#1'  # noqa: S105 - that of nobody
-
-
-class Pipe:
-    """A log's other end."""
-
-    def __init__(self) -> None:
-        self.reader, self.writer = os.pipe()
-
-    def events(self) -> list[dict[str, Any]]:
-        """Close the log and return what it wrote."""
-        return [json.loads(line) for line in self.text().splitlines()]
-
-    def text(self) -> str:
-        log.close()
-        os.close(self.writer)
-        with open(self.reader, encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
-            return file.read()
-
-
-@pytest.fixture
-def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipe]:
-    """Yield a pipe to log into; afterwards everything global is as before."""
-    for owner, hook in ((sys, "excepthook"), (sys, "unraisablehook"), (threading, "excepthook")):
-        monkeypatch.setattr(owner, hook, getattr(owner, hook))
-    monkeypatch.setattr(redaction, "_known", redaction._Known())
-    root, showwarning = logging.getLogger(), warnings.showwarning
-    level, handlers, config = root.level, list(root.handlers), structlog.get_config()
-    yield Pipe()
-    log.close(0)
-    root.setLevel(level)
-    root.handlers[:] = handlers
-    logging.captureWarnings(capture=False)
-    warnings.showwarning = showwarning
-    structlog.configure(**config)
 
 
 def test_an_event_is_one_json_object_a_line_with_level_and_utc_time(pipe: Pipe) -> None:
