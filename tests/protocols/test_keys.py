@@ -71,7 +71,8 @@ def test_a_link_a_pipe_a_folder_and_nothing_are_refused_at_once(files: tuple[Pat
     (tmp_path / "link").symlink_to(files[0])
     os.mkfifo(tmp_path / "pipe", 0o600)
     (tmp_path / "folder").mkdir()
-    for name, reason in {"link": "symbolic link", "pipe": "a file", "folder": "directory", "none": "No such file"}.items():
+    wrong = {"link": "symbolic link", "pipe": "a file", "folder": "directory", "none": "No such file"}
+    for name, reason in wrong.items():
         with pytest.raises(KeyFileError, match=reason) as caught:
             read_pair(tmp_path / name)
         assert str(tmp_path / name) in str(caught.value)
