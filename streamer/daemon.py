@@ -91,6 +91,7 @@ class Daemon:
         self._pipeline: Pipeline | None = None
         self._exchange: Exchange | None = None
         self._reloader: Reloader | None = None
+        self._is_reload_wanted = False
         self._terminal = Terminal()
         self._http: HttpServer | None = None
         self._ended: set[str] = set()
@@ -141,6 +142,8 @@ class Daemon:
         if self._inputs is not None:
             self._exchange = Exchange(self._config, parts, pipeline)
             self._reloader = Reloader(self._inputs, self._exchange.take_up, pipeline.telemetry)
+            if self._is_reload_wanted:
+                self._reloader.ask()
 
     @property
     def config(self) -> Config:
@@ -217,8 +220,10 @@ class Daemon:
             news = self._news.get(timeout=max(0.0, timeout_s))
         except Empty:
             return None
-        if isinstance(news, ReloadWanted) and self._reloader is not None:
-            self._reloader.ask()
+        if isinstance(news, ReloadWanted):
+            self._is_reload_wanted = True
+            if self._reloader is not None:
+                self._reloader.ask()
         elif isinstance(news, Signaled):
             self._is_over = True
             log.info("draining", signal=news.signal)

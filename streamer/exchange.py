@@ -71,9 +71,10 @@ class Exchange:
         allowed = _allowed(keyring)
         source = make_source(read, keyring, self._notices)
         is_film = self.config.once or not (source.live and self._pipeline.live)
-        restart = [key for key in _different(read, self.config) if _waits(key, is_film=is_film)]
+        restart = [key for key in KEYS if _differs(key, read, self.config) and _waits(key, is_film=is_film)]
         config = self._with_old(restart, read)
-        now = [key for key in _different(read, self._read) if not _waits(key, is_film=is_film)]
+        # What is in effect of the hot ones may come from the page; there the two versions of the file are compared.
+        now = [key for key in KEYS if _differs(key, config, self._read if _is_hot(key) else self.config)]
         sinks = self._new_sinks(config, keyring, is_rekeyed=is_rekeyed)
         hot = self._hot(config, now)
         # Until here nothing was touched. This is the only step that may still fail, and it changes all or nothing.
@@ -162,8 +163,12 @@ class Exchange:
         )
 
 
-def _different(one: Config, other: Config) -> list[str]:
-    return [key for key in KEYS if value_of(one, key) != value_of(other, key)]
+def _differs(key: str, one: Config, other: Config) -> bool:
+    return bool(value_of(one, key) != value_of(other, key))
+
+
+def _is_hot(key: str) -> bool:
+    return reload_of(KEYS[key]) == "hot"
 
 
 def _waits(key: str, *, is_film: bool) -> bool:

@@ -3,13 +3,14 @@
 import errno
 import socket
 import ssl
-import stat
 from pathlib import Path
 
-from streamer.config import OFF, ConfigError, Http, host_and_port
+from protocols.private import PrivateFileError, read_private
+from streamer.config import OFF, ConfigError, Http, Problem, host_and_port
 from streamer.exits import Exit, FatalError
 
 BACKLOG = 64
+MAX_KEY_BYTES = 2**16
 SEND_BUFFER_BYTES = 2**16
 """Small, so that a viewer who reads slowly gets the newest picture, and one who does not read is noticed soon."""
 
@@ -45,17 +46,16 @@ def check_certificate(http: Http) -> None:
     if (http.tls_cert is None) != (http.tls_key is None):
         given, missing = ("tls_key", "tls_cert") if http.tls_cert is None else ("tls_cert", "tls_key")
         raise ConfigError(f"http.{given} is set; expected http.{missing} beside it")
-    for key, name in ("tls_cert", http.tls_cert), ("tls_key", http.tls_key):
-        if name is None:
-            continue
+    if http.tls_cert is not None and http.tls_key is not None:
         try:
-            mode = Path(name).stat().st_mode
-            Path(name).open("rb").close()
+            Path(http.tls_cert).open("rb").close()
+            read_private(
+                Path(http.tls_key).resolve(), max_bytes=MAX_KEY_BYTES
+            )  # tools that renew it leave a link there
         except OSError as error:
-            raise ConfigError(f"http.{key}: {name} cannot be read: {error.strerror}") from None
-        if key == "tls_key" and mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise ConfigError(f"http.{key}: {name} must be readable by its owner alone: chmod 600 {name}")
-    if http.tls_cert is not None:
+            raise ConfigError(Problem(f"{http.tls_cert} cannot be read: {error.strerror}", "http.tls_cert")) from None
+        except PrivateFileError as error:
+            raise ConfigError(Problem(str(error), "http.tls_key")) from None
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(http.tls_cert, http.tls_key)
         except ssl.SSLError as error:
