@@ -123,7 +123,8 @@ def _watch(arguments: Sequence[str]) -> int:
         """\
   deepmovie watch tcp://127.0.0.1:5556
   deepmovie watch rtsp://server/painted --seconds 10 --out painted.mp4
-  deepmovie watch tcp://127.0.0.1:5556 --out now.png""",
+  deepmovie watch tcp://127.0.0.1:5556 --out now.png
+  deepmovie watch tcp://127.0.0.1:5556 --page 127.0.0.1:8017    in the browser: http://127.0.0.1:8017/view""",
     )
     parser.add_argument("url", metavar="URL", help="the stream, as a source of run")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write a film, or the last frame as a .png")
@@ -131,7 +132,12 @@ def _watch(arguments: Sequence[str]) -> int:
     parser.add_argument("--seconds", type=positive, metavar="S", help="stop after S seconds")
     parser.add_argument("--allow-insecure", action="store_true", help="take frames of other machines without a key")
     parser.add_argument("--key", metavar="FILE", help="our own .key file, as security.key for run")
+    parser.add_argument("--page", metavar="ADDRESS", help="show it on http://ADDRESS/view, until Ctrl-C, and no more")
     found = parser.read(arguments)
+    if found.page is not None:
+        if found.out or found.frames or found.seconds:
+            parser.error("--page shows the stream and takes none of --out, --frames and --seconds")
+        return _show(found)
     from streamer.watch import watch  # noqa: PLC0415 - imports av, cv2 and zmq
 
     return watch(
@@ -142,6 +148,20 @@ def _watch(arguments: Sequence[str]) -> int:
         allow_insecure=found.allow_insecure,
         security=Security(key=found.key),
     )
+
+
+def _show(found: Namespace) -> int:
+    """Check the arguments as those of run are, and show the stream in the browser."""
+    overrides = {
+        "source": found.url,
+        "allow_insecure": found.allow_insecure,
+        "http.listen": found.page,
+        **({"security.key": found.key} if found.key else {}),
+    }
+    config = load(None, {}, overrides).config
+    from streamer.window import show  # noqa: PLC0415 - imports torch
+
+    return show(config)
 
 
 def _keygen(arguments: Sequence[str]) -> int:

@@ -21,6 +21,7 @@ LAYERS = (
     {"__main__"},
     {"cli", "arguments", "reference", "report", "schema", "service_commands", "install"},
     {"bench", "doctor", "uninstall", "obstacles"},
+    {"window"},
     {"daemon", "demo", "send", "watch", "compare", "keygen"},
     {"server", "serving"},
     {"app", "connection"},

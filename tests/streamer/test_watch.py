@@ -1,5 +1,7 @@
 """``deepmovie watch``, of real streams."""
 
+import json
+import os
 import re
 import signal
 import subprocess
@@ -13,13 +15,18 @@ from pathlib import Path
 
 import av
 import cv2
+import httpx
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from protocols.frame import Rejected
 from protocols.zeromq import ZmqSink
 from streamer.tally import Tally
 from tests.endpoints import frame, picture
 from tests.rtsp_server import RtspServer
+
+PAGE_PATIENCE_S = 60.0
 
 
 @contextmanager
@@ -150,3 +157,32 @@ def test_a_tally_counts_within_an_epoch() -> None:
     for numbers in (tally.recent(), tally.whole):
         assert (numbers.frames, numbers.dropped, numbers.lost, numbers.rejected) == (5, 2, 1, 1)
     assert tally.recent().frames == 0
+
+
+def test_a_stream_is_shown_in_the_browser_as_it_comes(tmp_path: Path) -> None:
+    with stream(tmp_path) as url:
+        command = [sys.executable, "-m", "streamer", "watch", url, "--page", "127.0.0.1:0"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ) as process:
+            assert process.stderr is not None
+            try:
+                entries = (json.loads(line) for line in process.stderr)
+                address = next(entry["address"] for entry in entries if entry["event"] == "http_started")
+                shown = first_picture(f"http://{address}/frame.jpg?side=out")
+                page = httpx.get(f"http://{address}/view", timeout=PAGE_PATIENCE_S).text
+                process.send_signal(signal.SIGTERM)
+                rest = process.stderr.read()
+                assert process.wait(PAGE_PATIENCE_S) == 0, rest
+            finally:
+                process.kill()
+    assert "<canvas" in page
+    sent = [picture(48, 64, seed=seed) for seed in range(8)]
+    assert min(float(abs(shown.astype(float) - each).mean()) for each in sent) < 60  # a JPEG of noise; others: 85
+
+
+def first_picture(url: str) -> NDArray[np.uint8]:
+    """Return the picture behind ``url``, RGB, as soon as there is one."""
+    deadline = time.monotonic() + PAGE_PATIENCE_S
+    while (answer := httpx.get(url, timeout=PAGE_PATIENCE_S)).status_code == 503:
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.1)
+    return np.asarray(cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_COLOR_RGB), np.uint8)
