@@ -455,12 +455,15 @@ def test_a_terminal_that_is_closed_ends_the_daemon_and_a_signal_by_hand_does_not
             [*command, "--log-format=json"], stdin=theirs, stderr=written, stdout=written, env=kit.environment
         ) as process,
     ):
-        os.close(theirs)
-        await_line(log, '"started"')
-        process.send_signal(signal.SIGHUP)
-        await_line(log, '"reloaded"')
-        os.close(ours)
-        assert process.wait(PATIENCE_S) == 0
+        try:
+            os.close(theirs)
+            await_line(log, '"started"')
+            process.send_signal(signal.SIGHUP)
+            await_line(log, '"reloaded"')
+            os.close(ours)
+            assert process.wait(PATIENCE_S) == 0
+        finally:
+            process.kill()
     assert '"draining"' in log.read_text()
 
 
