@@ -160,7 +160,7 @@ class Descent:
     terms: Terms | None
     """At the last picture that was evaluated, one step before `image`, on the CPU; None if none was finite."""
     failures: int
-    """Iterations whose energy or gradient was not finite."""
+    """Iterations thrown away because an energy or gradient was not finite."""
 
 
 def descend(
@@ -203,7 +203,7 @@ def descend(
         return Descent(state.image, state.moments(count), iterations, Terms(*report[:4]), failures=0)
     turns = _turns(budget, clock, Eager())
     slow = _carefully(energy, State.at(start, moments), step_size=sizes, refuge=refuge, turns=turns)
-    return replace(slow, iterations=iterations + slow.iterations)
+    return replace(slow, iterations=iterations + slow.iterations, failures=iterations + slow.failures)
 
 
 def _carefully(
