@@ -165,14 +165,15 @@ def test_the_next_start_goes_on_from_the_last_picture_unless_it_is_damaged_or_of
         for path in folder().iterdir():
             flip(path)
         with deepmovie(command, kept) as daemon:
-            [damaged] = of_next_life(eyes, 1)
+            of_next_life(eyes, 1)
             daemon.await_entry("checkpoint_rejected", lambda facts: facts["reason"] == "damaged")
+            begun_afresh = daemon.await_stats()["cuts"]  # the viewer may miss the very first picture
     figure("restart", from_the_last_picture=apart(last, same), from_the_first=apart(early, last))
     assert not same.header["cut"]
     assert same.header["temporal_error"] is not None
     assert other.header["cut"]
     assert not any(each.header["cut"] for each in others)
-    assert damaged.header["cut"]
+    assert begun_afresh
 
 
 def flip(path: Path) -> None:
