@@ -22,7 +22,8 @@ COPY protocols protocols
 COPY streamer streamer
 COPY systemd systemd
 # Several gigabytes, kept between builds.
-RUN --mount=type=cache,target=/root/.cache/pip \
+ENV PIP_CACHE_DIR=/var/cache/pip
+RUN --mount=type=cache,target=/var/cache/pip \
     python -m venv /opt/deepmovie && /opt/deepmovie/bin/pip install .
 
 FROM python:3.13-slim

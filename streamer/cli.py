@@ -256,11 +256,12 @@ def _bench(arguments: Sequence[str]) -> int:
         "minutes for each film and style",
     )
     parser.add_argument("--styles", nargs="+", default=[], metavar="STYLE", help="for --quality [that of --style]")
+    parser.add_argument("--start", type=natural, metavar="N", help="for --quality: the first frame of each film [0]")
     parser.add_argument("--frames", type=count, metavar="N", help="for --quality: of each film, the last 4 count [14]")
     parser.add_argument("--every", type=count, metavar="N", help="for --quality: take every Nth frame of a film [2]")
     _add_paint(parser)
     found = parser.read(arguments)
-    trial_options = {key: getattr(found, key) for key in ("styles", "frames", "every") if getattr(found, key)}
+    trial_options = {key: getattr(found, key) for key in ("styles", "start", "frames", "every") if getattr(found, key)}
     if found.quality is None and trial_options:
         parser.error(f"--{next(iter(trial_options))} needs --quality")
     paint = _paint(found)

@@ -45,16 +45,17 @@ GPU_LOST_DRAIN_S = 0.2
 log = structlog.get_logger()
 
 
-def run(config: Config, inputs: Inputs | None = None) -> int:
+def run(config: Config, inputs: Inputs | None = None, *, assemble: "Callable[[Config], Parts] | None" = None) -> int:
     """Paint until told to stop, or until the source ends; return the exit code.
 
     Args:
         config: the settings.
         inputs: where they can be read again; None: they cannot.
+        assemble: makes the parts; None: as the settings say.
     """
     configure_log(config.log.format, config.log.level)
     try:
-        daemon = Daemon(config, inputs=inputs)
+        daemon = Daemon(config, inputs=inputs, assemble=assemble)
         code = daemon.run()
         if daemon.is_stuck:
             # Python must not tear down the modules under a thread that is inside torch or FFmpeg: that crashes.

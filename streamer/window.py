@@ -9,10 +9,8 @@ from models.stylizer import Stylized
 from protocols.notices import Notices
 from streamer.assemble import Parts
 from streamer.config import Config, Paint, Restart
-from streamer.daemon import Daemon
+from streamer.daemon import run
 from streamer.edges import make_keyring, make_sinks, make_source, try_addresses
-from streamer.log import close as close_log
-from streamer.log import configure as configure_log
 
 MOST_FPS = 60.0
 LARGEST_PX = 4096
@@ -30,11 +28,7 @@ def show(config: Config) -> int:
         "paint": Paint(fps=MOST_FPS, size=LARGEST_PX),
         "restart": Restart(resume=False),
     }
-    configure_log(config.log.format, config.log.level)
-    try:
-        return Daemon(config.model_copy(update=unpainted), assemble=_unpainted).run()
-    finally:
-        close_log()
+    return run(config.model_copy(update=unpainted), assemble=_unpainted)
 
 
 class AsItIs:

@@ -2,16 +2,15 @@
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import time
 from functools import cache
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import pytest
+
+from tests.server_process import ServerProcess
 
 MODULE = Path("/usr/lib/nginx/modules/ngx_rtmp_module.so")
 PATIENCE_S = 20.0
@@ -49,7 +48,7 @@ def require_server() -> None:
         pytest.skip(f"no RTMP server: {reason}")
 
 
-class RtmpServer:
+class RtmpServer(ServerProcess):
     """A server in a process of its own; listens from construction on.
 
     Args:
@@ -64,32 +63,12 @@ class RtmpServer:
         configuration = folder / "nginx.conf"
         configuration.write_text(CONFIGURATION.replace("PORT", str(self.port)))
         command = ["nginx", "-p", str(folder), "-c", str(configuration), "-e", "stderr"]
-        self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL, text=True)
         self._await()
 
     def url(self, path: str) -> str:
         """Return the URL of a path, such as ``live/name``."""
         return f"rtmp://127.0.0.1:{self.port}/{path}"
-
-    def kill(self) -> None:
-        """End it at once."""
-        self.process.kill()
-        self.process.wait(10)
-
-    def freeze(self) -> None:
-        """Stop it while its connections stay open."""
-        self.process.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.kill()
 
     def _await(self) -> None:
         """Return once it listens."""

@@ -1,16 +1,15 @@
 """Start, kill and freeze a real RTSP server (`tests/gst_rtsp.py`), and read the time its frames carry."""
 
 import os
-import signal
 import subprocess
 from functools import cache
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+from tests.server_process import ServerProcess
 
 PYTHON = "/usr/bin/python3"
 PROBE = """
@@ -41,7 +40,7 @@ def require_server() -> None:
         pytest.skip(f"no GStreamer RTSP server: {reason}")
 
 
-class RtspServer:
+class RtspServer(ServerProcess):
     """A server in a process of its own; listens from construction on.
 
     Args:
@@ -78,28 +77,6 @@ class RtspServer:
         """Return the URL of a path, with the server's own login unless told otherwise."""
         user = login or self._login
         return f"rtsp://{':'.join(user) + '@' if user else ''}127.0.0.1:{self.port}/{path}"
-
-    def kill(self) -> None:
-        """End it at once, as a camera that loses power."""
-        self.process.kill()
-        self.process.wait(10)
-
-    def freeze(self) -> None:
-        """Stop it while its connections stay open."""
-        self.process.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.kill()
-        assert self.process.stdout
-        self.process.stdout.close()
 
 
 def read_stamp(image: NDArray[np.uint8]) -> float:

@@ -104,24 +104,10 @@ def questions(stream: Stream, audience: Audience) -> APIRouter:
     return router
 
 
-def changes(stream: Stream, audience: Audience) -> APIRouter:
-    """Return the routes that act upon the stream."""
+def orders(stream: Stream, audience: Audience) -> APIRouter:
+    """Return the routes by which the stream is told what to do."""
     router = APIRouter(prefix="/api/v1")
     control = stream.control
-
-    @router.patch(
-        "/settings",
-        response_model=Hot,
-        openapi_extra={
-            "requestBody": {"required": True, "content": {"application/json": {"schema": Hot.model_json_schema()}}}
-        },
-    )
-    async def settings(request: Request) -> Hot | Response:
-        """Change settings from the next frame on, all that are named or none; return all."""
-        try:
-            return await run_in_threadpool(control.change, _an_object(await request.body()))
-        except ChangeError as error:
-            return _unprocessable(error.problems)
 
     @router.post("/pause")
     def pause() -> Status:
@@ -162,6 +148,28 @@ def changes(stream: Stream, audience: Audience) -> APIRouter:
         except RecordingError as error:
             raise HTTPException(503, str(error)) from None
         return Recording(on=control.recording is not None)
+
+    return router
+
+
+def changes(stream: Stream) -> APIRouter:
+    """Return the routes that change how it is painted: settings, and paintings to choose from."""
+    router = APIRouter(prefix="/api/v1")
+    control = stream.control
+
+    @router.patch(
+        "/settings",
+        response_model=Hot,
+        openapi_extra={
+            "requestBody": {"required": True, "content": {"application/json": {"schema": Hot.model_json_schema()}}}
+        },
+    )
+    async def settings(request: Request) -> Hot | Response:
+        """Change settings from the next frame on, all that are named or none; return all."""
+        try:
+            return await run_in_threadpool(control.change, _an_object(await request.body()))
+        except ChangeError as error:
+            return _unprocessable(error.problems)
 
     @router.post("/reload", response_model=Reloaded, responses={501: {"model": Failure}})
     def reload() -> Reloaded | Response:

@@ -75,7 +75,8 @@ def make_app(stream: Stream, *, port: int) -> App:
     )
     for router in (
         api.questions(stream, audience),
-        api.changes(stream, audience),
+        api.orders(stream, audience),
+        api.changes(stream),
         look.routes(stream, audience),
         health.routes(stream, registry(stream, door, lambda: audience.viewers)),
         pages.routes(),

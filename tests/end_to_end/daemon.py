@@ -162,26 +162,33 @@ class Deepmovie:
 
 
 @contextmanager
-def deepmovie(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[Deepmovie]:
-    """Run a daemon; at the end stop it as a service manager would, in time and with exit code 0, and audit it."""
+def mortal(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[Deepmovie]:
+    """Run a daemon that is killed at the end."""
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, text=True
     ) as process:
         daemon = Deepmovie(process)
         try:
             yield daemon
-            assert process.poll() is None, "it ended by itself"
-            assert daemon.stop() < STOP_S
-            daemon.join()
-            assert process.returncode == 0
-            assert daemon.log[-1].event == "stopped"
-            daemon.audit()
         except BaseException as error:
             error.add_note(f"The end of the daemon's log:\n{daemon.output[-3000:]}")
             raise
         finally:
             process.kill()
             daemon.join()
+
+
+@contextmanager
+def deepmovie(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[Deepmovie]:
+    """Run a daemon; at the end stop it as a service manager would, in time and with exit code 0, and audit it."""
+    with mortal(command, environment) as daemon:
+        yield daemon
+        assert daemon.process.poll() is None, "it ended by itself"
+        assert daemon.stop() < STOP_S
+        daemon.join()
+        assert daemon.process.returncode == 0
+        assert daemon.log[-1].event == "stopped"
+        daemon.audit()
 
 
 def is_balanced(stats: Mapping[str, Any]) -> bool:

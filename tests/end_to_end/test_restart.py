@@ -7,9 +7,8 @@ fifty times.
 import os
 import random
 import resource
-import subprocess
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +18,7 @@ import pytest
 import zmq
 from numpy.typing import NDArray
 
-from tests.end_to_end.daemon import Deepmovie, Kit, deepmovie
+from tests.end_to_end.daemon import Kit, deepmovie, mortal
 from tests.end_to_end.figures import figure, percentile
 from tests.end_to_end.test_faults import local, send_image
 from tests.end_to_end.viewer import Seen, Viewer, unexplained_gaps, viewer
@@ -77,23 +76,6 @@ def camera(address: str) -> Iterator[Camera]:
         socket.connect(address)
         with Camera(socket) as filming:
             yield filming
-
-
-@contextmanager
-def mortal(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[Deepmovie]:
-    """Run a daemon that is killed at the end."""
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, text=True
-    ) as process:
-        daemon = Deepmovie(process)
-        try:
-            yield daemon
-        except BaseException as error:
-            error.add_note(f"The end of the daemon's log:\n{daemon.output[-3000:]}")
-            raise
-        finally:
-            process.kill()
-            daemon.join()
 
 
 def environment(kit: Kit, *, every_s: float = 0.2) -> dict[str, str]:

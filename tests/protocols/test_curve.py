@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from itertools import count, pairwise
 from pathlib import Path
-from statistics import median
 from typing import Any, NoReturn
 
 import numpy as np
@@ -241,7 +240,7 @@ def test_nobody_comes_in_while_nobody_answers_and_who_is_listed_comes_in_within_
             while listener.heard:
                 assert listener.next_frame().sequence != STRANGE
     figure("row 29", deaths=rounds, strangers_accepted=0, friend_in_max_s=max(waits_s))
-    assert median(waits_s) < 1.0  # a busy machine may hold up one of them
+    assert max(waits_s) < 1.0
 
 
 def test_a_socket_whose_door_is_gone_for_good_lets_nobody_in(house: House) -> None:

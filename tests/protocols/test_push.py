@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import ssl
 import subprocess
 import sys
 import textwrap
@@ -23,7 +22,7 @@ from protocols.errors import SinkError
 from protocols.frame import Frame
 from protocols.push import PushSink
 from tests.end_to_end.figures import figure
-from tests.protocols.test_rtsp import drip, hold, scripted
+from tests.protocols.test_rtsp import drip, hold, impostor, scripted
 from tests.rtmp_server import RtmpServer
 from tests.rtsp_server import RtspServer
 
@@ -226,21 +225,7 @@ def test_the_reason_names_what_is_wrong(tmp_path: Path) -> None:
 
 
 def test_a_server_that_cannot_prove_its_name_gets_no_password(tmp_path: Path) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "1"]
-    subprocess.run([*make, "-keyout", key, "-out", certificate], check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    heard = []
-
-    def greet(peer: socket.socket) -> None:
-        try:
-            with context.wrap_socket(peer, server_side=True) as safe:
-                heard.append(safe.recv(4096))
-        except OSError:
-            return  # the other side did not believe us
-
-    with scripted(greet) as port:
+    with impostor(tmp_path) as (port, heard):
         assert failure(sink(f"rtsps://bob:hunter2@localhost:{port}/live/x")).reason == "failed"
     assert not any(heard)
 

@@ -63,6 +63,27 @@ def scripted(answer: Callable[[socket.socket], None]) -> Iterator[int]:
         listener.shutdown(socket.SHUT_RDWR)
 
 
+@contextmanager
+def impostor(folder: Path) -> Iterator[tuple[int, list[bytes]]]:
+    """Run a TLS server whose certificate nobody has signed; yield its port and what it was told."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "1"]
+    subprocess.run([*make, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    heard: list[bytes] = []
+
+    def greet(peer: socket.socket) -> None:
+        try:
+            with context.wrap_socket(peer, server_side=True) as safe:
+                heard.append(safe.recv(4096))
+        except OSError:
+            return  # the other side did not believe us
+
+    with scripted(greet) as port:
+        yield port, heard
+
+
 def test_a_film_arrives_in_order_and_in_real_time() -> None:
     with RtspServer(clip=clips.path("bikes"), size=(320, 136)) as server:
         frames = take(rtsp(server.url("clip")), 40)
@@ -205,21 +226,7 @@ def test_each_failure_has_its_reason(path: str, reason: str) -> None:
 
 
 def test_a_camera_that_cannot_prove_its_name_is_refused(tmp_path: Path) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "1"]
-    subprocess.run([*make, "-keyout", key, "-out", certificate], check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    heard = []
-
-    def greet(peer: socket.socket) -> None:
-        try:
-            with context.wrap_socket(peer, server_side=True) as safe:
-                heard.append(safe.recv(4096))
-        except OSError:
-            return  # the other side did not believe us
-
-    with scripted(greet) as port:
+    with impostor(tmp_path) as (port, heard):
         assert failure(rtsp(f"rtsps://bob:hunter2@localhost:{port}/live")).reason == "tls"
     assert not any(heard)
 

@@ -112,6 +112,7 @@ def test_a_clip_that_is_too_short_is_an_error_that_names_it(tmp_path: Path) -> N
     ("arguments", "complaint"),
     [
         (["--styles", "storm"], "--styles needs --quality"),
+        (["--start", "3"], "--start needs --quality"),
         (["--quality", "--frames", "0"], "expected a whole number above 0, got '0'"),
     ],
 )
