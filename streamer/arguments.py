@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from protocols.options import size
-from streamer.config import word_for_none
+from streamer.section import word_for_none
 from streamer.settings import KEYS, nearest
 
 FLAGS = {

@@ -18,9 +18,9 @@ from streamer.bench_energy import convolutions as convolutions_of
 from streamer.bench_quality import Trial, Verdict, verdicts
 from streamer.bench_report import Findings, SizeRow, advise, as_json, as_tables
 from streamer.children import ChildError
-from streamer.config import Paint
 from streamer.engine import choose_device, make_engine
 from streamer.memory import estimate_mib
+from streamer.paint import Paint
 from streamer.stopwatch import Settle, Work, settler, take_turns, typical
 
 ON_CPU: Sequence[Size] = ((256, 144), (128, 72), (384, 216), (512, 288))

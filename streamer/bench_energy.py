@@ -17,8 +17,8 @@ from models.objective import Objective, Style, Terms
 from models.vgg import VGG, starts_block
 from models.weights import CONVOLUTIONS, load
 from protocols import scene
-from streamer.config import Paint
 from streamer.engine import Engine
+from streamer.paint import Paint
 from streamer.pixels import to_tensor
 from streamer.stopwatch import Work, ratio, typical
 

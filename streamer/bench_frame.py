@@ -24,9 +24,9 @@ from protocols.wire import Limits, encode
 from protocols.zeromq import ZmqSink, ZmqSource
 from streamer.bench_energy import Size
 from streamer.children import Child
-from streamer.config import Paint
 from streamer.engine import Engine
 from streamer.machine import memory_mib
+from streamer.paint import Paint
 from streamer.pixels import to_pixels, to_tensor
 from streamer.recorder import Recorder
 from streamer.stopwatch import Settle, Split, Work, typical

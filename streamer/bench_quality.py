@@ -15,8 +15,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 from torch import Tensor
 
-from streamer.config import BUILT_IN_STYLES, ConfigError, Paint
+from streamer.config import ConfigError
 from streamer.engine import Engine, Way, make_engine
+from streamer.paint import BUILT_IN_STYLES, Paint
 from streamer.picture import PictureError, read_picture
 from streamer.pixels import to_tensor
 from streamer.quality import Clip, Mark, Row, Tick, as_table, paint_alone, paint_film, read_clip

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streamer.bench_quality import Verdict, summary
-from streamer.config import Paint
+from streamer.paint import Paint
 
 WORTH_WATCHING = 2
 """Iterations per frame with which a picture is in style some ten frames after a cut."""

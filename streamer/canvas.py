@@ -14,7 +14,7 @@ from models.descent import Budget
 from models.sight import Sight
 from models.stylizer import Stylized
 from protocols.frame import Frame, Painting
-from streamer.config import Hot
+from streamer.paint import Hot
 from streamer.pixels import to_pixels, to_tensor, working_size
 from streamer.sizing import Sizing
 from streamer.telemetry import Telemetry

@@ -11,9 +11,10 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 
 from streamer import machine
-from streamer.config import ConfigError, Paint
+from streamer.config import ConfigError
 from streamer.diagnosis import Finding, Status, first_line, ok
 from streamer.notify import SilentNotifier, notifier, watchdog_interval_s
+from streamer.paint import Paint
 from streamer.settings import PREFIX, Inputs
 
 MEMORY_MIB = 2048

@@ -11,11 +11,13 @@ from models.weights import WeightsError
 from models.weights import load as load_weights
 from protocols import scene
 from streamer import machine
-from streamer.config import AUTO, ConfigError, Paint
+from streamer.config import ConfigError
 from streamer.diagnosis import Finding, Status, first_line, ok
 from streamer.engine import choose_device, make_engine
 from streamer.memory import default_size, fit_at
+from streamer.paint import Paint
 from streamer.pixels import to_tensor
+from streamer.section import AUTO
 
 WIDTH, HEIGHT = 96, 54
 

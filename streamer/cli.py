@@ -12,7 +12,8 @@ from pathlib import Path
 
 from streamer.allocator import keep_memory
 from streamer.arguments import Parser, add_settings, count, natural, picture_size, positive, settings_in
-from streamer.config import ConfigError, Paint, Security
+from streamer.config import ConfigError, Security
+from streamer.paint import Paint
 from streamer.redaction import text
 from streamer.service_commands import install_service, uninstall_service
 from streamer.settings import Inputs, load, nearest

@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.progress import Progress
 from torch import Tensor
 
-from streamer.config import ConfigError, Paint
+from streamer.config import ConfigError
 from streamer.engine import choose_device, make_engine
+from streamer.paint import Paint
 from streamer.pixels import to_pixels, to_tensor
 from streamer.quality import Clip, Film, Mark, Row, as_table, paint_alone, paint_film, read_clip
 

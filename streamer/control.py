@@ -12,10 +12,11 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from protocols.frame import Frame
-from streamer.config import NONE, Hot, Paint, shown
 from streamer.gallery import Gallery
+from streamer.paint import Hot, Paint
 from streamer.picture import PictureError
 from streamer.recordings import Recordings
+from streamer.section import NONE, shown
 from streamer.settings import allowed, nearest
 from streamer.snapshot import as_png
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from streamer.config import OFF, Config
+from streamer.config import Config
 from streamer.edges import try_addresses
 from streamer.exits import Exit, exit_code
 from streamer.hangup import Terminal
@@ -24,6 +24,7 @@ from streamer.log import configure as configure_log
 from streamer.news import Assembled, Ended, News, ReloadWanted, Signaled, Tried
 from streamer.notify import Notifier, notifier, watchdog_interval_s
 from streamer.redaction import text
+from streamer.section import OFF
 from streamer.settings import Inputs
 from streamer.stats import Reporter, facts
 from streamer.telemetry import State

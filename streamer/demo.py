@@ -27,10 +27,11 @@ from protocols.recording import VideoSink
 from protocols.zeromq import ZmqSource
 from streamer import log
 from streamer.children import Child, ChildError
-from streamer.config import ConfigError, Paint
+from streamer.config import ConfigError
 from streamer.contact_sheet import Pixels
 from streamer.demo_report import Outcome, picture, side_by_side, table
 from streamer.engine import Engine, choose_device, make_engine
+from streamer.paint import Paint
 from streamer.pixels import to_pixels, to_tensor
 from streamer.recorder import Recorder, Recording, begins_afresh
 from streamer.steadiness import Shown, compare, last_of_longest_scene, steps

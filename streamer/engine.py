@@ -26,10 +26,12 @@ from models.sight import CutDetector as Cuts
 from models.stylizer import Stylizer
 from models.vgg import VGG
 from models.weights import WeightsError, load
-from streamer.config import AUTO, ConfigError, Hot, Paint, shown
+from streamer.config import ConfigError
 from streamer.gallery import Gallery
+from streamer.paint import Hot, Paint
 from streamer.picture import PictureError
 from streamer.pixels import to_tensor
+from streamer.section import AUTO, shown
 
 STYLE_TO_FRAME = 1.5
 """How much longer the painting's long side is than the frame's: its strokes are then as large as on its own canvas."""

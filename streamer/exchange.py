@@ -9,7 +9,7 @@ from protocols.grammar import TCP
 from protocols.keys import KeyFileError, PublicKeys
 from protocols.url import Url, asks_for_keys, parse_sink, parse_source
 from streamer.assemble import Parts, patience_s
-from streamer.config import NONE, Config, ConfigError, Problem
+from streamer.config import Config, ConfigError, Problem
 from streamer.control import PAINTINGS, ChangeError
 from streamer.edges import bind_for_a_moment, make_keyring, make_sinks, make_source
 from streamer.exits import FatalError
@@ -17,6 +17,7 @@ from streamer.listening import check_certificate
 from streamer.log import configure as configure_log
 from streamer.picture import PictureError
 from streamer.pipeline import Pipeline
+from streamer.section import NONE
 from streamer.settings import KEYS, nested, reload_of, value_of
 
 

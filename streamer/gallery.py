@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocols.jpeg import encode_jpeg
-from streamer.config import NONE
 from streamer.picture import PictureError, decode_picture, read_picture
+from streamer.section import NONE
 
 Kind = Literal["built-in", "settings", "uploaded", "folder"]
 

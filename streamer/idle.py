@@ -8,8 +8,8 @@ from typing import Protocol
 from models.descent import Budget
 from protocols.frame import Frame
 from streamer.canvas import Canvas, Painted
-from streamer.config import Hot
 from streamer.gallery import Gallery
+from streamer.paint import Hot
 from streamer.picture import PictureError
 from streamer.slate import slate
 

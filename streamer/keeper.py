@@ -17,8 +17,9 @@ from torch import Tensor
 
 from models.memory import Memory
 from streamer.checkpoint import BYTES_PER_PIXEL, MAX_HEADER_BYTES, CheckpointError, Origin, decode, encode
-from streamer.config import Hot, Restart
+from streamer.config import Restart
 from streamer.generations import TRIES, Generation, Generations
+from streamer.paint import Hot
 from streamer.picture import PictureError
 from streamer.telemetry import Telemetry
 

@@ -6,8 +6,9 @@ import ssl
 from pathlib import Path
 
 from protocols.private import PrivateFileError, read_private
-from streamer.config import OFF, ConfigError, Http, Problem, host_and_port
+from streamer.config import ConfigError, Http, Problem, host_and_port
 from streamer.exits import Exit, FatalError
+from streamer.section import OFF
 
 BACKLOG = 64
 MAX_KEY_BYTES = 2**16

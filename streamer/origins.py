@@ -6,8 +6,9 @@ from importlib.metadata import version
 
 from models.weights import fingerprint
 from streamer.checkpoint import Origin
-from streamer.config import Config, Hot
+from streamer.config import Config
 from streamer.gallery import Gallery
+from streamer.paint import Hot
 
 HEX_DIGITS = 32
 

@@ -12,12 +12,12 @@ from models.descent import Budget
 from models.stylizer import Stylized
 from protocols.frame import Frame
 from streamer.canvas import Canvas, Painted
-from streamer.config import Hot
 from streamer.control import Control
 from streamer.governor import Governor
 from streamer.idle import Hold, Idle
 from streamer.ledger import Place
 from streamer.mailbox import Closed, Mailbox
+from streamer.paint import Hot
 from streamer.pulse import Pulse
 from streamer.scout import Inbox, Scout
 from streamer.telemetry import Telemetry

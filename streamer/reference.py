@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pydantic.fields import FieldInfo
 
-from streamer.config import word_for_none
+from streamer.section import word_for_none
 from streamer.settings import KEYS, SECTIONS, allowed, reload_of
 
 INTRODUCTION = """\

@@ -19,9 +19,9 @@ from torch import Tensor
 
 from models.look import Look
 from models.stylizer import Objective
-from streamer.config import Hot
 from streamer.engine import Engine
 from streamer.gallery import Gallery
+from streamer.paint import Hot
 from streamer.picture import PictureError
 
 KEPT_LOOKS = 8

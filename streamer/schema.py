@@ -5,7 +5,8 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from streamer.config import Config, word_for_none
+from streamer.config import Config
+from streamer.section import word_for_none
 from streamer.settings import KEYS, SECTIONS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

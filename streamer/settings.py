@@ -11,9 +11,11 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from streamer.config import BUILT_IN_STYLES, NONE, Config, ConfigError, Problem, Section, shown, word_for_none
+from streamer.config import Config, ConfigError, Problem
+from streamer.paint import BUILT_IN_STYLES
 from streamer.redaction import register_secret, register_url
 from streamer.secrets import SecretError, Secrets
+from streamer.section import NONE, Section, shown, word_for_none
 
 PREFIX = "DEEPMOVIE_"
 MAX_FILE_BYTES = 2**20

@@ -8,7 +8,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from protocols.frame import Frame
-from streamer.config import Hot
+from streamer.paint import Hot
 
 
 def as_png(frame: Frame, hot: Hot) -> bytes:

@@ -8,9 +8,10 @@ from models.sight import Sight
 from models.stylizer import Stylized
 from protocols.notices import Notices
 from streamer.assemble import Parts
-from streamer.config import Config, Paint, Restart
+from streamer.config import Config, Restart
 from streamer.daemon import run
 from streamer.edges import make_keyring, make_sinks, make_source, try_addresses
+from streamer.paint import Paint
 
 MOST_FPS = 60.0
 LARGEST_PX = 4096

@@ -56,6 +56,8 @@ LAYERS = (
         "interrupts",
         "tally",
         "config",
+        "paint",
+        "section",
         "diagnosis",
         "disguises",
         "machine",

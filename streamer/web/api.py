@@ -14,9 +14,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from streamer import log as daemon_log
-from streamer.config import ConfigError, Hot
+from streamer.config import ConfigError
 from streamer.control import ChangeError
 from streamer.gallery import GalleryError
+from streamer.paint import Hot
 from streamer.picture import PictureError
 from streamer.recordings import RecordingError
 from streamer.web.audience import Audience

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from streamer.config import Hot
+from streamer.paint import Hot
 from streamer.telemetry import State
 
 

@@ -25,7 +25,7 @@ PROGRAM = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job has it ignored
 from pathlib import Path
-from streamer.config import Paint
+from streamer.paint import Paint
 from streamer.demo import Plan, demo
 paint = Paint(weights=sys.argv[2], device="cpu")
 sys.exit(demo(Path(sys.argv[1]), browser=False, plan=Plan(

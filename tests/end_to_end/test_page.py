@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, FilePayload
 
-from streamer.config import Hot
+from streamer.paint import Hot
 from tests.end_to_end.browser import PATIENCE_S, Look, looking
 from tests.end_to_end.daemon import Kit, deepmovie, usual_environment
 from tests.streamer.web.studio import Site, await_that

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from streamer.assemble import assemble
-from streamer.config import Config, ConfigError, Paint
+from streamer.config import Config, ConfigError
 from streamer.engine import choose_device
+from streamer.paint import Paint
 from streamer.picture import PictureError, read_picture
 from tests.endpoints import picture
 from tests.tiny import tiny_weights

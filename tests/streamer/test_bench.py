@@ -23,8 +23,9 @@ from streamer.bench_frame import STAGES
 from streamer.bench_quality import Trial, Verdict
 from streamer.bench_report import Advice, Findings, SizeRow, advise, as_tables
 from streamer.cli import main
-from streamer.config import ConfigError, Paint
+from streamer.config import ConfigError
 from streamer.machine import Company
+from streamer.paint import Paint
 from streamer.quality import Row
 from streamer.stopwatch import Work
 from tests.tiny import random_image, tiny_objective, tiny_weights

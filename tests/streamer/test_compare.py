@@ -7,7 +7,8 @@ import cv2
 import pytest
 
 from streamer.compare import Effort, compare
-from streamer.config import ConfigError, Paint
+from streamer.config import ConfigError
+from streamer.paint import Paint
 from streamer.quality import Clip
 from tests.clips import path
 from tests.tiny import tiny_weights

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from streamer.config import BUILT_IN_STYLES, Config, ConfigError, word_for_none
+from streamer.config import Config, ConfigError
+from streamer.paint import BUILT_IN_STYLES
 from streamer.reference import reference
+from streamer.section import word_for_none
 from streamer.settings import KEYS, SECTIONS, Loaded, environment_name, load
 
 REFERENCE = Path(__file__).parents[2] / "systemd" / "deepmovie.toml"

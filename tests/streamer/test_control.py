@@ -16,9 +16,9 @@ import pytest
 from PIL import Image
 
 from protocols.frame import Painting
-from streamer.config import BUILT_IN_STYLES, Hot, Paint
 from streamer.control import ChangeError, Control, hot_settings
 from streamer.gallery import Gallery
+from streamer.paint import BUILT_IN_STYLES, Hot, Paint
 from tests.endpoints import frame, picture
 
 

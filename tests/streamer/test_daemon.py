@@ -29,11 +29,12 @@ from protocols.errors import SinkError, SourceError
 from protocols.frame import Frame, Rejected
 from streamer import pipeline
 from streamer.assemble import Parts
-from streamer.config import Config, ConfigError, Http, Output, Paint
+from streamer.config import Config, ConfigError, Http, Output
 from streamer.daemon import Daemon
 from streamer.ledger import Account
 from streamer.mailbox import Mailbox
 from streamer.notify import Notifier
+from streamer.paint import Paint
 from tests.endpoints import Item, RecordingSink, ScriptedSource, frame
 from tests.tiny import tiny_weights
 

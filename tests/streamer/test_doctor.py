@@ -14,9 +14,9 @@ import torch
 from streamer.checkups import PARTS, examine_settings, packages
 from streamer.checkups_onnx import identity_model
 from streamer.cli import main
-from streamer.config import Paint
 from streamer.diagnosis import Finding, Status
 from streamer.doctor import doctor, examined
+from streamer.paint import Paint
 from streamer.settings import Inputs
 from tests.tiny import tiny_weights
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from streamer.config import ConfigError, Paint
+from streamer.config import ConfigError
 from streamer.engine import make_engine, make_gallery
+from streamer.paint import Paint
 from tests.endpoints import picture
 from tests.tiny import tiny_weights
 

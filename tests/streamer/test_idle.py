@@ -14,9 +14,9 @@ from models.descent import Budget
 from models.flow import DIS
 from models.stylizer import Stylizer
 from streamer.canvas import Canvas, Painted
-from streamer.config import Hot
 from streamer.gallery import Gallery
 from streamer.idle import Hold, Refine, Slate
+from streamer.paint import Hot
 from streamer.pixels import to_pixels
 from streamer.slate import palette, slate
 from streamer.telemetry import Telemetry

@@ -22,12 +22,13 @@ from models.sight import Sight
 from models.stylizer import Stylized, Stylizer
 from streamer.assemble import Parts
 from streamer.checkpoint import Origin
-from streamer.config import Config, Hot, Http, Paint, Restart
+from streamer.config import Config, Http, Restart
 from streamer.daemon import Daemon
 from streamer.gallery import Gallery, state_folder
 from streamer.generations import TRIES, Generations
 from streamer.keeper import RETRY_S, Keeper
 from streamer.origins import Origins
+from streamer.paint import Hot, Paint
 from streamer.picture import PictureError
 from streamer.telemetry import Telemetry
 from tests.endpoints import Item, RecordingSink, ScriptedSource, frame, picture

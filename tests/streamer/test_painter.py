@@ -16,11 +16,11 @@ from models.sight import Sight
 from models.stylizer import Stylized
 from protocols.frame import Frame
 from streamer.canvas import Canvas, Stylizer
-from streamer.config import Hot
 from streamer.control import Control
 from streamer.gallery import Gallery
 from streamer.governor import Governor, Punctual, Unhurried
 from streamer.mailbox import Mailbox
+from streamer.paint import Hot
 from streamer.painter import Painter
 from streamer.pixels import to_pixels, to_tensor, working_size
 from streamer.telemetry import Telemetry

@@ -16,12 +16,12 @@ from torch import Tensor
 from models.stylizer import Stylized
 from protocols.frame import Frame
 from streamer.canvas import Canvas
-from streamer.config import Hot
 from streamer.control import Control
 from streamer.gallery import Gallery
 from streamer.governor import Punctual
 from streamer.idle import Hold, Idle, Refine, Slate
 from streamer.mailbox import Mailbox
+from streamer.paint import Hot
 from streamer.painter import Painter
 from streamer.recordings import Recordings
 from streamer.telemetry import State, Telemetry

@@ -8,8 +8,9 @@ import torch
 
 from streamer.bench_quality import WAYS, Trial, means_of, verdicts
 from streamer.cli import main
-from streamer.config import ConfigError, Paint
+from streamer.config import ConfigError
 from streamer.engine import make_engine
+from streamer.paint import Paint
 from streamer.pixels import to_tensor
 from streamer.quality import Clip, Mark, Row, paint_alone, paint_film, read_clip
 from tests.clips import path

@@ -17,10 +17,11 @@ from models.stylizer import Objective, Stylized, Stylizer
 from protocols.frame import Frame
 from streamer.assemble import Parts
 from streamer.canvas import Canvas
-from streamer.config import Config, Hot, Paint
+from streamer.config import Config
 from streamer.engine import Engine, make_engine
 from streamer.gallery import Gallery
 from streamer.news import Ended, News
+from streamer.paint import Hot, Paint
 from streamer.pipeline import PAINTER, Pipeline
 from streamer.pixels import to_pixels
 from streamer.restyling import Restyler

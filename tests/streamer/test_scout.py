@@ -11,10 +11,11 @@ import torch
 from models.sight import Sight
 from protocols.frame import Frame
 from streamer.assemble import Parts
-from streamer.config import Config, Http, Paint
+from streamer.config import Config, Http
 from streamer.daemon import Daemon
 from streamer.engine import make_engine
 from streamer.mailbox import Closed, Mailbox
+from streamer.paint import Paint
 from streamer.scout import Scout
 from tests.endpoints import RecordingSink, ScriptedSource, frame
 from tests.tiny import tiny_weights

@@ -18,10 +18,11 @@ from models.objective import Terms
 from models.stylizer import Stylized
 from protocols.frame import Frame, Painting
 from protocols.notices import Notices
-from streamer.config import Config, Hot, Http
+from streamer.config import Config, Http
 from streamer.control import Control
 from streamer.exchange import Change
 from streamer.gallery import Gallery
+from streamer.paint import Hot
 from streamer.pulse import Pulse
 from streamer.recordings import Recordings
 from streamer.telemetry import State, Telemetry
