@@ -17,6 +17,51 @@ def _device(text: str) -> str:
     return text
 
 
+def _weighed(text: str) -> str:
+    """Return ``text`` if it names a painting and its weight, as in ``storm=0.5``."""
+    name, _, weight = text.rpartition("=")
+    if not name or not name.isprintable() or not _is_weight(weight):
+        raise ValueError(f"expected NAME=WEIGHT with a weight above 0 and up to 1000, got {shown(text)}")
+    return text
+
+
+def _is_weight(text: str) -> bool:
+    return bool(re.fullmatch(r"\d{1,4}(\.\d{1,6})?", text)) and 0 < float(text) <= 1000
+
+
+def _flow(text: str) -> str:
+    if not re.fullmatch(r"dis|raft-(small|large)(:.+)?|onnx:.+", text) or not text.isprintable():
+        raise ValueError(f"expected dis, raft-small, raft-large, raft-...:FILE or onnx:FILE, got {shown(text)}")
+    return text
+
+
+def _fill(text: str) -> str:
+    if not re.fullmatch(r"palette|frame|onnx:.+", text) or not text.isprintable():
+        raise ValueError(f"expected palette, frame or onnx:FILE, got {shown(text)}")
+    return text
+
+
+LAYERS = tuple(
+    f"conv{block}_{index}" for block, count in enumerate((2, 2, 4, 4, 4), 1) for index in range(1, count + 1)
+)
+"""``models.weights.CONVOLUTIONS``, repeated for the same reason as the styles."""
+
+
+def _layer(text: str) -> str:
+    """Return ``text`` if it names a layer of VGG-19, and its weight if there is one."""
+    name, has_weight, weight = text.partition("=")
+    if name not in LAYERS or (has_weight and not _is_weight(weight)):
+        raise ValueError(f"expected {LAYERS[0]} to {LAYERS[-1]}, or one like {LAYERS[0]}=0.5, got {shown(text)}")
+    return text
+
+
+def _layers(layers: tuple[str, ...]) -> tuple[str, ...]:
+    names = [layer.partition("=")[0] for layer in layers]
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"expected one layer or more, each once, got {shown(layers)}")
+    return layers
+
+
 class Hot(Section):
     """How frames are painted: what people may change while they are (see ``streamer.control``)."""
 
@@ -37,6 +82,11 @@ class Hot(Section):
         description="Share of the second painting: 0 is the first alone, 1 the second alone.",
         json_schema_extra=HOT,
     )
+    mix: tuple[Annotated[str, AfterValidator(_weighed)], ...] = Field(
+        default=(),
+        description='Further paintings with their weights, like ["storm=0.5", "a.jpg=0.2"]; all before them weigh 1.',
+        json_schema_extra=HOT,
+    )
     style_strength: float = Field(
         default=0.5, ge=0, le=1, description="0 keeps the frame, 1 gives all to the painting.", json_schema_extra=HOT
     )
@@ -47,9 +97,18 @@ class Hot(Section):
         description="How much each picture is held to the last one, moved: 0 not at all, 1 as firmly as helps.",
         json_schema_extra=HOT,
     )
-    color: Literal["style", "content"] = Field(
+    color: Literal["style", "content", "matched"] = Field(
         default="style",
-        description="Whose colors the picture has: the painting's, or those of the frame.",
+        description="Whose colors the picture has: the painting's (style), those of the frame (content), or the "
+        "painting's as far as the frame is light or dark (matched: the paper's histogram matching).",
+        json_schema_extra=HOT,
+    )
+    light: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="How far the light follows the frame's, in wide areas: 0 as it was painted, 1 as in the frame; the "
+        "strokes stay.",
         json_schema_extra=HOT,
     )
     fade_s: float = Field(
@@ -75,7 +134,93 @@ class Hot(Section):
     )
 
 
-class Paint(Hot):
+class Method(Hot):
+    """Which of the paper's ways, and ours, a frame goes."""
+
+    init: Literal["carried", "flow", "previous", "independent"] = Field(
+        default="carried",
+        description="Where a frame starts: from the last painting moved along the optical flow, with the optimizer's "
+        "memory (carried) or without (flow); from the last painting as it is (previous); from itself (independent).",
+        json_schema_extra=RESTART,
+    )
+    lag: int = Field(
+        default=0,
+        ge=0,
+        le=8,
+        description="Frames that a picture waits for, to be painted once more when what follows it is known.",
+        json_schema_extra=RESTART,
+    )
+    optimizer: Literal["adam", "lbfgs"] = Field(
+        default="adam", description="What goes down the energy.", json_schema_extra=RESTART
+    )
+    flow: Annotated[str, AfterValidator(_flow)] = Field(
+        default="dis",
+        description="The optical flow: dis (OpenCV, on the CPU), raft-small or raft-large (torchvision; downloads the "
+        "weights), raft-small:FILE or raft-large:FILE, or onnx:FILE.",
+        json_schema_extra=RESTART,
+    )
+    fill: Annotated[str, AfterValidator(_fill)] = Field(
+        default="palette",
+        description="What is painted on where nothing painted can be moved: the frame in the painting's colors "
+        "(palette), the frame itself (frame), or what a feed-forward network makes of it (onnx:FILE).",
+        json_schema_extra=RESTART,
+    )
+    style_scale: float = Field(
+        default=1.0,
+        ge=0.25,
+        le=4,
+        description="How large the strokes are; 1 is as large as on a canvas of the frame's size.",
+        json_schema_extra=RESTART,
+    )
+    mask: NameOrPath | None = Field(
+        default=None,
+        description="A picture that says where to paint: white is painted, black stays the frame.",
+        json_schema_extra=RESTART,
+    )
+    content_layers: Annotated[tuple[Annotated[str, AfterValidator(_layer)], ...], AfterValidator(_layers)] = Field(
+        default=("conv4_2",),
+        description='VGG-19 layers that hold the frame, each with its weight if it is not 1, like "conv3_2=0.5".',
+        json_schema_extra=RESTART,
+    )
+    style_layers: Annotated[tuple[Annotated[str, AfterValidator(_layer)], ...], AfterValidator(_layers)] = Field(
+        default=("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"),
+        description="VGG-19 layers that hold the painting, likewise.",
+        json_schema_extra=RESTART,
+    )
+    content_weight: float = Field(
+        default=1.0, ge=0, le=1e6, description="Weight of the frame (the paper's lambda_c).", json_schema_extra=RESTART
+    )
+    style_weight: float = Field(
+        default=30.0, ge=0, le=1e6, description="Weight of the painting (lambda_s).", json_schema_extra=RESTART
+    )
+    variation_weight: float = Field(
+        default=1.0, ge=0, le=1e6, description="Weight of smoothness (lambda_tv).", json_schema_extra=RESTART
+    )
+    temporal_weight: float | None = Field(
+        default=None,
+        ge=0,
+        le=1e6,
+        description="Weight of the flow loss, which holds a picture to the last one, moved; auto follows "
+        "paint.steadiness.",
+        json_schema_extra=RESTART,
+    )
+    temporal_loss: Literal["squared", "robust"] = Field(
+        default="squared",
+        description="The flow loss: squared differences, or Charbonnier's, which lets a few be large.",
+        json_schema_extra=RESTART,
+    )
+    balance: Literal["fixed", "shares"] = Field(
+        default="fixed",
+        description="The weights stay as they are (fixed), or each term is given at least five percent of the energy "
+        "(shares).",
+        json_schema_extra=RESTART,
+    )
+    pooling: Literal["max", "average"] = Field(
+        default="max", description="How VGG-19 halves its maps.", json_schema_extra=RESTART
+    )
+
+
+class Paint(Method):
     """How frames are painted."""
 
     styles_folder: NameOrPath | None = Field(
