@@ -16,7 +16,6 @@ from torch import Tensor
 from models import paintings
 from models.adjoint import AdjointObjective
 from models.cuts import CutDetector
-from models.flow import DIS
 from models.initialization import PaperStylizer
 from models.look import Look
 from models.objective import Balance, Objective
@@ -27,6 +26,7 @@ from models.stylizer import Stylizer
 from models.vgg import VGG
 from models.weights import WeightsError, load
 from streamer.config import ConfigError
+from streamer.flows import make_flow
 from streamer.gallery import Gallery
 from streamer.paint import Hot, Paint
 from streamer.picture import PictureError
@@ -51,6 +51,8 @@ class Engine:
     look: Look
     size: int
     """Long side of the frames in pixels; paintings are scaled with it."""
+    paint: Paint
+    """What it was made from; of what may change while frames are painted, at the start."""
 
     @property
     def fill(self) -> Callable[[Tensor], Tensor]:
@@ -58,19 +60,25 @@ class Engine:
         return self.look.fill
 
     @overload
-    def stylizer(self, way: Literal["carried"] = ..., *, cuts: Cuts | None = ...) -> Stylizer: ...
+    def stylizer(self, way: Literal["carried"], *, cuts: Cuts | None = ...) -> Stylizer: ...
 
     @overload
-    def stylizer(self, way: Way, *, cuts: Cuts | None = ...) -> Stylizer | PaperStylizer: ...
+    def stylizer(self, way: Way | None = ..., *, cuts: Cuts | None = ...) -> Stylizer | PaperStylizer: ...
 
-    def stylizer(self, way: Way = "carried", *, cuts: Cuts | None = None) -> Stylizer | PaperStylizer:
-        """Return a new stylizer, which remembers nothing yet."""
-        cuts = cuts or CutDetector()
-        on_cuda = self.objective.objective.network.device.type == "cuda"
-        loop = Replayed(tail=Tail()) if on_cuda else None
+    def stylizer(self, way: Way | None = None, *, cuts: Cuts | None = None) -> Stylizer | PaperStylizer:
+        """Return a new stylizer, which remembers nothing yet.
+
+        Args:
+            way: how a frame begins; None: as the settings say.
+            cuts: tells where a new scene begins; None: a detector.
+        """
+        way, cuts = way or self.paint.init, cuts or CutDetector()
+        device = self.objective.objective.network.device
+        loop = Replayed(tail=Tail()) if device.type == "cuda" else None
+        flow = make_flow(self.paint.flow, device=device)
         if way == "carried":
-            return Stylizer(self.objective, flow=DIS(), cuts=cuts, fill=self.fill, loop=loop)
-        return PaperStylizer(self.objective, init=way, flow=DIS(), cuts=cuts, loop=loop)
+            return Stylizer(self.objective, flow=flow, cuts=cuts, fill=self.fill, loop=loop)
+        return PaperStylizer(self.objective, init=way, flow=flow, cuts=cuts, loop=loop)
 
     def look_at(self, painting: NDArray[np.uint8]) -> Look:
         """Return the look of a painting, H x W x 3, at the size at which frames can take it on."""
@@ -85,7 +93,7 @@ class Engine:
         if look is self.look and balance == self.objective.objective.balance:
             return self
         objective = self.objective.objective.restyled(look.style, balance)
-        return Engine(self.objective.restyled(objective), look, self.size)
+        return Engine(self.objective.restyled(objective), look, self.size, self.paint)
 
 
 def make_engine(paint: Paint, *, device: torch.device, size: int, gallery: Gallery | None = None) -> Engine:
@@ -111,7 +119,7 @@ def make_engine(paint: Paint, *, device: torch.device, size: int, gallery: Galle
         other = _look(network, _painting(gallery, "paint.blend", paint.blend), size)
         look = look.toward(other, paint.blend_weight)
     balance = Balance.of(paint.style_strength, paint.steadiness)
-    return Engine(AdjointObjective(Objective(network, look.style, balance=balance)), look, size)
+    return Engine(AdjointObjective(Objective(network, look.style, balance=balance)), look, size, paint)
 
 
 def make_gallery(paint: Paint, *, size: int) -> Gallery:
