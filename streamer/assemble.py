@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from models.stylizer import Stylizer
+from models.stylizer import Stylizer as Carrying
 from protocols.curve import Keyring
 from protocols.endpoints import Sink, Source
 from protocols.grammar import read_options
@@ -78,7 +78,7 @@ def assemble(config: Config) -> Parts:
         source_patience_s=patience_s(config),
         troubles={**troubles, "size": "too_large"} if size < wanted else troubles,
         gallery=gallery,
-        lasting=stylizer if isinstance(stylizer, Stylizer) else None,
+        lasting=stylizer if isinstance(stylizer, Carrying) else None,
         follower=Restyler(engine, stylizer, gallery, hot_settings(config.paint, gallery)),
     )
 
