@@ -1,14 +1,15 @@
 """The ``deepmovie`` command. Each command imports what is heavy itself, so that help and ``check`` answer at once."""
 
-import gc
 import os
 import sys
 import traceback
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import NoReturn
 
 from streamer.allocator import keep_memory
 from streamer.arguments import Parser, add_settings, count, natural, picture_size, positive, settings_in
@@ -78,11 +79,24 @@ Every user of the machine can read the command line: a URL with a password belon
     add_settings(parser)
     inputs = _inputs(parser, parser.read(arguments))
     config = inputs.load().config
+    from streamer import log  # noqa: PLC0415 - only here
     from streamer.daemon import run  # noqa: PLC0415 - imports torch
 
     code = run(config, inputs)
-    gc.freeze()  # else Python looks for cycles among all that torch made before it ends, for a second or more
-    return code
+    log.close()
+    _leave(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process when everything of ours is closed.
+
+    What Python and torch's libraries tidy up at the end of a process takes seconds, and longer while others read the
+    disk; a service manager waits for that long.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # nobody reads any more
+            stream.flush()
+    os._exit(code)
 
 
 def _send(arguments: Sequence[str]) -> int:

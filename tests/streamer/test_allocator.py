@@ -14,7 +14,7 @@ import torch
 
 def work():
     before = 0
-    for index in range(12):
+    for index in range(44):
         if index == 4:
             before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         maps = [torch.ones(size << 20, dtype=torch.uint8) for size in (48, 24, 6)]
