@@ -21,6 +21,7 @@ from torch import Tensor
 
 from models.losses import temporal_loss, total_variation, widen
 from models.objective import Objective, Terms, mean_square
+from models.pixel_terms import temporal_gradient, variation_gradient
 from models.vgg import VGG, starts_block
 from models.weights import CONVOLUTIONS
 
@@ -51,7 +52,9 @@ class Aims:
     scales: dict[str, Tensor]
     """Of each style layer, scalars."""
     warped: Tensor | None
+    """The painted neighbors in present coordinates, N x 3 x H x W."""
     visible: Tensor | None
+    """Where they are valid, N x 1 x H x W."""
 
     def tensors(self) -> Iterator[Tensor]:
         """Yield them all, always in the same order."""
@@ -127,7 +130,8 @@ class AdjointEnergy:
         """What two energies have in common if they compute the same with their aims."""
         shapes = tuple((tensor.shape, tensor.dtype) for tensor in self.aims.tensors())
         layers = tuple(self.aims.features), tuple(self.aims.grams)
-        return self._fast.kernels, self._balance, layers, self.aims.warped is not None, shapes
+        penalty = self._fast.objective.penalty
+        return self._fast.kernels, self._balance, penalty, layers, self.aims.warped is not None, shapes
 
     @torch.inference_mode()
     def value_and_grad(self, image: Tensor) -> tuple[Terms, Tensor]:
@@ -191,8 +195,9 @@ class AdjointEnergy:
         total = total + balance.variation * variation_gradient(image)
         temporal = image.new_zeros(())
         if warped is not None and visible is not None:
-            temporal = balance.temporal * temporal_loss(image, warped, visible)
-            total = total + balance.temporal * 2 / image.numel() * (image - warped) * visible
+            penalty = self._fast.objective.penalty
+            temporal = balance.temporal * temporal_loss(image, warped, visible, penalty=penalty)
+            total = total + temporal_gradient(image, warped, visible, balance.temporal, penalty=penalty)
         variation = balance.variation * total_variation(image)
         return Terms(content=content, style=style, variation=variation, temporal=temporal), total
 
@@ -211,19 +216,6 @@ def _through_pooling(gradient: Tensor, features: Tensor, largest: Tensor, places
         indices=places,
     )
     return spread
-
-
-def variation_gradient(image: Tensor) -> Tensor:
-    """Return the gradient of `total_variation`, of image's shape."""
-    right = image[..., :, 1:] - image[..., :, :-1]
-    down = image[..., 1:, :] - image[..., :-1, :]
-    gradient = torch.zeros_like(image)
-    right, down = right * (2 / right.numel()), down * (2 / down.numel())
-    gradient[..., :, 1:] += right
-    gradient[..., :, :-1] -= right
-    gradient[..., 1:, :] += down
-    gradient[..., :-1, :] -= down
-    return gradient
 
 
 def _forward(network: VGG, name: str) -> Convolution:

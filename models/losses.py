@@ -3,8 +3,17 @@
 Where the paper sums over pixels we take means, so that a weight means the same at every resolution.
 """
 
+from typing import Literal
+
 import torch
 from torch import Tensor
+
+Penalty = Literal["squared", "robust"]
+"""What the flow loss makes of a difference."""
+
+ROBUST_FROM = 0.05
+"""Charbonnier's epsilon: what differs by less counts about as its square, what differs by far more as its size. It is
+three times the temporal error of a picture painted well; what differs more is seldom the same surface."""
 
 
 def gram_matrix(features: Tensor) -> Tensor:
@@ -41,17 +50,30 @@ def total_variation(image: Tensor) -> Tensor:
     return right.square().mean() + down.square().mean()
 
 
-def temporal_loss(image: Tensor, warped: Tensor, visible: Tensor) -> Tensor:
-    """Return how far the picture left the last one moved along the flow (the l of eq. 7, squared).
+def temporal_loss(image: Tensor, warped: Tensor, visible: Tensor, *, penalty: Penalty = "squared") -> Tensor:
+    """Return how far the picture left its neighbors moved along the flow (eq. 7): a sum over them of means over pixels.
 
     Hidden pixels count as zero in the mean, so that they get no gradient and a mostly hidden picture no extra weight.
 
     Args:
         image: 1 x 3 x H x W.
-        warped: the last painted picture in present coordinates, 1 x 3 x H x W.
-        visible: 1 x 1 x H x W, bool or [0, 1].
+        warped: the painted neighbors (the last picture, and the next) in present coordinates, N x 3 x H x W.
+        visible: N x 1 x H x W, bool or [0, 1].
+        penalty: the l of eq. 7.
     """
-    return ((image - warped).square() * visible).mean()
+    difference = image - warped
+    each = difference.square() if penalty == "squared" else charbonnier(difference)
+    return (each * visible).mean() * len(warped)
+
+
+def charbonnier(difference: Tensor, epsilon: float = ROBUST_FROM) -> Tensor:
+    """Return 2 e (sqrt(d^2 + e^2) - e), by elements: Charbonnier's penalty, which is d^2 where d is small.
+
+    Without the factor a weight would mean another pull than that of the squares. Written as a quotient, since the
+    difference of the two would lose the digits of a small d.
+    """
+    square = difference.square()
+    return 2 * epsilon * square / ((square + epsilon**2).sqrt() + epsilon)
 
 
 def widen(features: Tensor) -> Tensor:

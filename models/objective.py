@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from models.losses import content_loss, gram_matrix, style_loss, temporal_loss, total_variation, widen
+from models.losses import Penalty, content_loss, gram_matrix, style_loss, temporal_loss, total_variation, widen
 from models.vgg import VGG
 
 STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
@@ -98,25 +98,28 @@ class Objective:
         *,
         balance: Balance | None = None,
         content_layers: Sequence[str] = CONTENT_LAYERS,
+        penalty: Penalty = "squared",
     ) -> None:
         self.network = network
         self.style = style
         self.balance = balance or Balance()
         self.content_layers = tuple(content_layers)
+        self.penalty = penalty
         self.layers = (*style.grams, *content_layers)
         self.style_scales = {name: 1 / gram.square().mean() / len(style.grams) for name, gram in style.grams.items()}
 
     def restyled(self, style: Style, balance: Balance) -> "Objective":
         """Return the energy of another painting and balance, with the same network and layers."""
-        return Objective(self.network, style, balance=balance, content_layers=self.content_layers)
+        return Objective(self.network, style, balance=balance, content_layers=self.content_layers, penalty=self.penalty)
 
     def at(self, content: Tensor, *, warped: Tensor | None = None, visible: Tensor | None = None) -> "Energy":
         """Return the energy for one frame.
 
         Args:
             content: the frame, 1 x 3 x H x W, RGB in [0, 1].
-            warped: the last painting in present coordinates, for the temporal term; None: no such term.
-            visible: where `warped` is valid, 1 x 1 x H x W.
+            warped: the painted neighbors in present coordinates, N x 3 x H x W, for the temporal term: the last
+                frame's, and the next one's where that is known; None: no such term.
+            visible: where `warped` is valid, N x 1 x H x W.
         """
         with torch.no_grad():
             targets = self.network(content, self.content_layers)
@@ -168,7 +171,7 @@ class Energy:
     def _temporal(self, image: Tensor) -> Tensor:
         if self.warped is None or self.visible is None:
             return image.new_zeros(())
-        return temporal_loss(image, self.warped, self.visible)
+        return temporal_loss(image, self.warped, self.visible, penalty=self.objective.penalty)
 
 
 def mean_square(features: Tensor) -> Tensor:

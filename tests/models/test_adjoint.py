@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.adjoint import AdjointObjective, variation_gradient
-from models.losses import total_variation
+from models.adjoint import AdjointObjective
+from models.losses import Penalty, total_variation
 from models.objective import Balance, Objective, Style, Terms
+from models.pixel_terms import variation_gradient
 from models.vgg import VGG
 from models.weights import load
 from tests.tiny import random_image, random_weights, tiny_network
@@ -21,10 +22,13 @@ BALANCES = [
 SIZES = [(48, 64), (49, 67), (33, 95)]
 
 
-def both(objective: Objective, size: tuple[int, int]) -> tuple[tuple[Terms, Tensor], tuple[Terms, Tensor]]:
+def both(
+    objective: Objective, size: tuple[int, int], *, neighbors: int = 1
+) -> tuple[tuple[Terms, Tensor], tuple[Terms, Tensor]]:
     """Return terms and gradient by autograd and by hand, at the same picture."""
-    frame, last, image = (random_image(*size, seed=seed) for seed in (1, 2, 3))
-    visible = torch.rand(1, 1, *size, generator=torch.Generator().manual_seed(0)) > 0.3
+    frame, image = random_image(*size, seed=1), random_image(*size, seed=3)
+    last = torch.cat([random_image(*size, seed=seed) for seed in range(2, 2 + 2 * neighbors, 2)])
+    visible = torch.rand(neighbors, 1, *size, generator=torch.Generator().manual_seed(0)) > 0.3
     plain = objective.at(frame, warped=last, visible=visible)
     fast = AdjointObjective(objective).at(frame, warped=last, visible=visible)
     return plain.value_and_grad(image), fast.value_and_grad(image)
@@ -47,6 +51,15 @@ def test_in_float32_it_agrees_to_rounding(size: tuple[int, int], balance: Balanc
     network = VGG(random_weights())
     objective = Objective(network, Style.of(network, random_image(50, 70, seed=9)), balance=balance)
     assert_agree(*both(objective, size), energy=1e-5, angle=0.99999)
+
+
+@pytest.mark.parametrize("penalty", ["squared", "robust"])
+@pytest.mark.parametrize("neighbors", [1, 2, 3])
+def test_it_agrees_on_any_number_of_neighbors(neighbors: int, penalty: Penalty) -> None:
+    network = VGG(random_weights())
+    style = Style.of(network, random_image(50, 70, seed=9))
+    objective = Objective(network, style, balance=Balance(0, 0, 0, temporal=2.0), penalty=penalty)
+    assert_agree(*both(objective, (33, 47), neighbors=neighbors), energy=1e-5, angle=0.99999)
 
 
 def test_in_bfloat16_it_agrees_on_the_real_network() -> None:

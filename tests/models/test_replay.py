@@ -9,6 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from models.adjoint import AdjointObjective
 from models.descent import Budget, Loop, Moments, descend
+from models.losses import Penalty
 from models.objective import Balance, Objective, Style
 from models.replay import Body, Replayed, Tail
 from models.vgg import VGG
@@ -37,6 +38,11 @@ def repainted(objective: AdjointObjective) -> AdjointObjective:
 def rebalanced(objective: AdjointObjective, balance: Balance) -> AdjointObjective:
     plain = objective.objective
     return objective.restyled(Objective(plain.network, plain.style, balance=balance))
+
+
+def penalized(objective: AdjointObjective, penalty: Penalty) -> AdjointObjective:
+    plain = objective.objective
+    return objective.restyled(Objective(plain.network, plain.style, balance=Balance(temporal=5.0), penalty=penalty))
 
 
 def film(objectives: list[AdjointObjective], frames: list[Tensor], loop: Loop | None) -> list[tuple[Tensor, Moments]]:
@@ -74,6 +80,13 @@ def test_another_size_or_balance_is_recorded_anew(objective: AdjointObjective) -
     frames = [FRAMES[0], random_image(33, 49), random_image(33, 49, seed=1), FRAMES[1], FRAMES[2]]
     assert_same(film(objectives, frames, loop), film(objectives, frames, None))
     assert loop.recordings == 5
+
+
+def test_another_flow_loss_is_recorded_anew(objective: AdjointObjective) -> None:
+    loop = Replayed(as_it_is)
+    objectives = [penalized(objective, penalty) for penalty in ("squared", "robust", "robust")]
+    assert_same(film(objectives, FRAMES, loop), film(objectives, FRAMES, None))
+    assert loop.recordings == 2
 
 
 def test_what_a_descent_returned_is_left_alone_by_the_next(objective: AdjointObjective) -> None:
