@@ -23,6 +23,8 @@ from protocols.wire import Limits
 
 Kind = Literal["rtsp", "http", "camera", "file"]
 FAILURES = (FFmpegError, OSError)
+UNKNOWN = 2
+"""What a frame says of its colors that says nothing (H.273)."""
 
 # Without probing a live stream opens in a tenth of a second, and is one frame behind. No fflags=nobuffer: it throws the
 # first key frame away.
@@ -114,22 +116,37 @@ class Picture:
 def pictures(container: InputContainer, limits: Limits) -> Iterator[Picture | Rejected]:
     """Yield what the container's first video stream holds, until it ends.
 
+    Raises:
+        FFmpegError, OSError, SourceError: reading failed.
+    """
+    stream = container.streams.video[0]
+    usual = 1 / float(stream.average_rate) if stream.average_rate else 0.04
+    reformatter = VideoReformatter()
+    for item in frames(container, limits):
+        if isinstance(item, Rejected):
+            yield item
+            continue
+        captured_at, received_at = time.time(), time.monotonic()
+        written = None if item.pts is None else item.time
+        yield Picture(upright_rgb(item, reformatter), written, usual, captured_at, received_at)
+
+
+def frames(container: InputContainer, limits: Limits) -> Iterator[VideoFrame | Rejected]:
+    """Yield the frames of the container's first video stream as they are coded, until it ends.
+
     After damage nothing is trusted before the next key frame, as everything else is built on what was damaged.
 
     Raises:
         FFmpegError, OSError, SourceError: reading failed.
     """
-    stream = container.streams.video[0]
-    context = stream.codec_context
+    context = container.streams.video[0].codec_context
     size = context.width, context.height
     # So that a decoder takes no memory for a picture that is too large.
     context.options = {"max_pixels": str(limits.max_pixels)}
-    reformatter = VideoReformatter()
-    usual = 1 / float(stream.average_rate) if stream.average_rate else 0.04
     is_damaged = False
     for packet in _packets(container):
         try:
-            frames = packet.decode()
+            decoded = packet.decode()
         except (av.error.InvalidDataError, av.error.ArgumentError) as error:
             size = (context.width, context.height) if context.width else size
             if size[0] * size[1] > limits.max_pixels:
@@ -138,16 +155,14 @@ def pictures(container: InputContainer, limits: Limits) -> Iterator[Picture | Re
                 is_damaged = True
                 yield Rejected("corrupt", error.strerror or "invalid data")
             continue
-        for frame in frames:
-            captured_at, received_at = time.time(), time.monotonic()
+        for frame in decoded:
             is_damaged = frame.is_corrupt or (is_damaged and not frame.key_frame)
             if frame.width * frame.height > limits.max_pixels or min(frame.width, frame.height) < limits.min_side_px:
                 yield _too_large(frame.width, frame.height, limits)
             elif is_damaged:
                 yield Rejected("corrupt", "damaged, or built on damage")
             else:
-                written = None if frame.pts is None else frame.time
-                yield Picture(_rgb(frame, reformatter), written, usual, captured_at, received_at)
+                yield frame
 
 
 def _packets(container: InputContainer) -> "Iterator[Packet[VideoStream]]":
@@ -165,17 +180,21 @@ def _too_large(width: int, height: int, limits: Limits) -> Rejected:
     return Rejected("pixels", f"{width} x {height}: only {allowed} are taken")
 
 
-def _rgb(frame: VideoFrame, reformatter: VideoReformatter) -> NDArray[np.uint8]:
+def upright_rgb(frame: VideoFrame, reformatter: VideoReformatter) -> NDArray[np.uint8]:
     """Return the picture upright, in full-range RGB, by what the frame itself says of its colors.
 
     The shape of its pixels is not heeded: a picture with long pixels stays as wide as it is coded.
     """
-    unknown = frame.colorspace == 2
     rgb = reformatter.reformat(
         frame,
         format="rgb24",
-        src_colorspace=(Colorspace.ITU709 if frame.height > 576 else Colorspace.ITU601) if unknown else None,
+        src_colorspace=usual_colorspace(frame.height) if frame.colorspace == UNKNOWN else None,
         dst_color_range=ColorRange.JPEG,
         threads=1,
     )
     return np.ascontiguousarray(np.rot90(rgb.to_ndarray(), frame.rotation // 90), dtype=np.uint8)
+
+
+def usual_colorspace(height: int) -> Colorspace:
+    """Return by which matrix the colors of a picture are most likely coded that does not say so."""
+    return Colorspace.ITU709 if height > 576 else Colorspace.ITU601
