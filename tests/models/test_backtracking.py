@@ -141,10 +141,10 @@ def test_an_objective_without_a_flow_loss_is_given_one(objective: AdjointObjecti
         assert held(with_loss) is with_loss, "one that has it keeps its own"
     frames = [random_image().clone() for _ in range(3)]
     images = [torch.full_like(frames[0], level) for level in (0.3, 0.9, 0.3)]
-    fast, slow = (again(each, frames, images, 1, iterations=3) for each in (objective, objective.objective))
-    torch.testing.assert_close(fast.image, slow.image, rtol=0, atol=1e-3)
-    assert fast.terms is not None
-    assert float(fast.terms.temporal) > 0
+    for each in (objective, objective.objective):
+        found = again(each, frames, images, 1, iterations=1)
+        assert found.terms is not None
+        assert float(found.terms.temporal) == pytest.approx(HOLD * 2 * 0.6**2, rel=1e-3), "a sum over both neighbors"
 
 
 def test_every_second_pass_goes_backwards() -> None:
