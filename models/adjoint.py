@@ -13,14 +13,14 @@ Maps and their gradients are in the network's precision; sums over pixels and ev
 """
 
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor
 
 from models.losses import temporal_loss, total_variation, widen
-from models.objective import Objective, Terms, mean_square
+from models.objective import Objective, Terms
 from models.pixel_terms import temporal_gradient, variation_gradient
 from models.vgg import VGG, starts_block
 from models.weights import CONVOLUTIONS
@@ -45,12 +45,16 @@ class Aims:
 
     features: dict[str, Tensor]
     """Of the frame, by content layer."""
-    weights: dict[str, Tensor]
-    """Of each content layer, scalars."""
+    content: dict[str, Tensor]
+    """What each content layer's eq. 4 weighs in all, scalars."""
     grams: dict[str, Tensor]
     """Of the painting, by style layer."""
-    scales: dict[str, Tensor]
-    """Of each style layer, scalars."""
+    style: dict[str, Tensor]
+    """What each style layer's eq. 5 weighs in all, scalars."""
+    variation: Tensor
+    """What eq. 6 weighs, a scalar."""
+    temporal: Tensor
+    """What eq. 7 weighs, a scalar."""
     warped: Tensor | None
     """The painted neighbors in present coordinates, N x 3 x H x W."""
     visible: Tensor | None
@@ -58,8 +62,9 @@ class Aims:
 
     def tensors(self) -> Iterator[Tensor]:
         """Yield them all, always in the same order."""
-        for layers in (self.features, self.weights, self.grams, self.scales):
+        for layers in (self.features, self.content, self.grams, self.style):
             yield from layers.values()
+        yield from (self.variation, self.temporal)
         yield from (tensor for tensor in (self.warped, self.visible) if tensor is not None)
 
     def copy(self) -> "Aims":
@@ -70,9 +75,11 @@ class Aims:
 
         return Aims(
             copied(self.features),
-            copied(self.weights),
+            copied(self.content),
             copied(self.grams),
-            copied(self.scales),
+            copied(self.style),
+            self.variation.clone(),
+            self.temporal.clone(),
             None if self.warped is None else self.warped.clone(),
             None if self.visible is None else self.visible.clone(),
         )
@@ -84,6 +91,9 @@ class AdjointObjective:
     def __init__(self, objective: Objective, *, kernels: Kernels | None = None) -> None:
         self.objective = objective
         self.kernels = kernels or Kernels(objective.network, max(objective.layers, key=CONVOLUTIONS.index))
+        network = objective.network
+        wide = torch.promote_types(network.dtype, torch.float32)
+        self._weights = torch.tensor(astuple(objective.balance), dtype=wide, device=network.device)
 
     def restyled(self, objective: Objective) -> "AdjointObjective":
         """Return the energy of another painting or balance, with the same network, layers and packed kernels."""
@@ -92,7 +102,7 @@ class AdjointObjective:
     def at(self, content: Tensor, *, warped: Tensor | None = None, visible: Tensor | None = None) -> "AdjointEnergy":
         """Return the energy for one frame; see `Objective.at`."""
         names, wanted = self.kernels.names, self.objective.content_layers
-        maps, found = self.enter(content), dict[str, Tensor]()
+        maps, found = self.enter(self.objective.style.seen(content)), dict[str, Tensor]()
         with torch.inference_mode():
             for name in names[: max(names.index(name) for name in wanted) + 1]:
                 if starts_block(name) and name != names[0]:
@@ -100,12 +110,23 @@ class AdjointObjective:
                 maps = self.kernels.up[name](maps)
                 if name in wanted:
                     found[name] = maps
-        share = self.objective.balance.content / len(found)
-        weights = {name: share / mean_square(target) for name, target in found.items()}
-        grams, scales = self.objective.style.grams, self.objective.style_scales
         if not self.objective.balance.temporal:
             warped = visible = None
-        return AdjointEnergy(self, Aims(found, weights, grams, scales, warped, visible))
+        return AdjointEnergy(self, self._aims(found, warped, visible))
+
+    def _aims(self, targets: dict[str, Tensor], warped: Tensor | None, visible: Tensor | None) -> Aims:
+        content, style, variation, temporal = self._weights.unbind()
+        scale, scales = self.objective.content_scale, self.objective.style_scales
+        return Aims(
+            features=targets,
+            content={name: content * scale(name, target) for name, target in targets.items()},
+            grams=self.objective.style.grams,
+            style={name: style * each for name, each in scales.items()},
+            variation=variation,
+            temporal=temporal,
+            warped=warped,
+            visible=visible,
+        )
 
     def enter(self, image: Tensor) -> Tensor:
         """Return what the first convolution takes: normalized, in the network's precision and layout."""
@@ -118,7 +139,6 @@ class AdjointEnergy:
 
     def __init__(self, fast: AdjointObjective, aims: Aims) -> None:
         self._fast = fast
-        self._balance = fast.objective.balance
         self.aims = aims
 
     def aimed_at(self, aims: Aims) -> "AdjointEnergy":
@@ -131,7 +151,7 @@ class AdjointEnergy:
         shapes = tuple((tensor.shape, tensor.dtype) for tensor in self.aims.tensors())
         layers = tuple(self.aims.features), tuple(self.aims.grams)
         penalty = self._fast.objective.penalty
-        return self._fast.kernels, self._balance, penalty, layers, self.aims.warped is not None, shapes
+        return self._fast.kernels, penalty, layers, self.aims.warped is not None, shapes
 
     @torch.inference_mode()
     def value_and_grad(self, image: Tensor) -> tuple[Terms, Tensor]:
@@ -173,14 +193,14 @@ class AdjointEnergy:
         rows = _pixels_by_maps(features)
         pixels, maps = rows.shape
         difference = widen(rows.T @ rows) / pixels - self.aims.grams[name][0]
-        weight = self._balance.style * self.aims.scales[name]
+        weight = self.aims.style[name]
         factor = (difference * (4 * weight / (maps * maps * pixels))).to(features.dtype)
         share = _pixels_by_maps(gradient).addmm_(rows, factor)
         return weight * difference.square().mean(), _as_maps(share, features)
 
     def _content(self, name: str, features: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
         """Return a content layer's weighed term (eq. 4), and the gradient at the layer's output with its share."""
-        weight = self.aims.weights[name]
+        weight = self.aims.content[name]
         difference = features - self.aims.features[name]
         value = weight * widen(difference).square().mean()
         share = difference.mul_((2 * weight / features.numel()).to(features.dtype))
@@ -190,15 +210,14 @@ class AdjointEnergy:
         self, image: Tensor, gradient: Tensor, content: Tensor, style: Tensor
     ) -> tuple[Terms, Tensor]:
         """Return everything together with the terms that look at pixels, in the image's precision."""
-        balance, warped, visible = self._balance, self.aims.warped, self.aims.visible
+        aims, penalty = self.aims, self._fast.objective.penalty
         total = widen(gradient).to(image.dtype, memory_format=torch.contiguous_format)
-        total = total + balance.variation * variation_gradient(image)
+        total = total + aims.variation * variation_gradient(image)
         temporal = image.new_zeros(())
-        if warped is not None and visible is not None:
-            penalty = self._fast.objective.penalty
-            temporal = balance.temporal * temporal_loss(image, warped, visible, penalty=penalty)
-            total = total + temporal_gradient(image, warped, visible, balance.temporal, penalty=penalty)
-        variation = balance.variation * total_variation(image)
+        if aims.warped is not None and aims.visible is not None:
+            temporal = aims.temporal * temporal_loss(image, aims.warped, aims.visible, penalty=penalty)
+            total = total + temporal_gradient(image, aims.warped, aims.visible, aims.temporal, penalty=penalty)
+        variation = aims.variation * total_variation(image)
         return Terms(content=content, style=style, variation=variation, temporal=temporal), total
 
 

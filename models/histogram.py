@@ -102,7 +102,8 @@ class Histogram:
         return shares
 
     def _cumulative(self) -> NDArray[np.float64]:
-        return np.cumsum(self.counts, 1) / self.counts.sum(1, keepdims=True)
+        below: NDArray[np.float64] = np.cumsum(self.counts, 1) / self.counts.sum(1, keepdims=True)
+        return below
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,14 +3,18 @@
 This file is the oracle: autograd finds its gradient. `models.adjoint` computes the same faster.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
+from models.histogram import Transfer
 from models.losses import Penalty, content_loss, gram_matrix, style_loss, temporal_loss, total_variation, widen
 from models.vgg import VGG
+
+Layers = Sequence[str] | Mapping[str, float]
+"""Layers of VGG-19; with their weights, or each of weight 1."""
 
 STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 CONTENT_LAYERS = ("conv4_2",)
@@ -31,11 +35,28 @@ class Balance:
     temporal: float = 0.0
 
     @classmethod
-    def of(cls, style_strength: float, steadiness: float = 0.0) -> "Balance":
+    def of(
+        cls,
+        style_strength: float,
+        steadiness: float = 0.0,
+        *,
+        content: float = 1.0,
+        style: float = 30.0,
+        variation: float = 1.0,
+        temporal: float | None = None,
+    ) -> "Balance":
         """Return the balance for two knobs.
 
         Style and content are weighed by the squares of the first knob's two shares, so that 0 is the frame, 1 the
-        painting's style alone, and 0.5 the default of 30 to 1. The second's square weighs the temporal term.
+        painting's style alone, and 0.5 the given weights. The second's square weighs the temporal term.
+
+        Args:
+            style_strength: the first knob.
+            steadiness: the second.
+            content: weight at the middle of the first knob, and so `style`: the paper's lambdas.
+            style: likewise.
+            variation: weight of smoothness, whatever the knobs.
+            temporal: weight of the temporal term instead of the second knob.
 
         Raises:
             ValueError: a knob is not in 0..1.
@@ -43,11 +64,11 @@ class Balance:
         for name, knob in ("style_strength", style_strength), ("steadiness", steadiness):
             if not 0 <= knob <= 1:
                 raise ValueError(f"{name} must be in 0..1, got {knob!r}")
-        default = cls()
         return cls(
-            content=default.content * 4 * (1 - style_strength) ** 2,
-            style=default.style * 4 * style_strength**2,
-            temporal=STEADIEST * steadiness**2,
+            content=content * 4 * (1 - style_strength) ** 2,
+            style=style * 4 * style_strength**2,
+            variation=variation,
+            temporal=STEADIEST * steadiness**2 if temporal is None else temporal,
         )
 
 
@@ -71,6 +92,8 @@ class Style:
     """What is kept of a painting: the Gram matrices of its style layers."""
 
     grams: dict[str, Tensor] = field(repr=False)
+    grade: Transfer | None = None
+    """What gives a film the painting's colors (section 7.1); None: its frames are painted in their own."""
 
     @classmethod
     def of(cls, network: VGG, painting: Tensor, layers: Sequence[str] = STYLE_LAYERS) -> "Style":
@@ -80,7 +103,11 @@ class Style:
 
     def toward(self, other: "Style", share: float) -> "Style":
         """Return the style that is so far on the straight way to `other`, of the same layers."""
-        return Style({name: gram.lerp(other.grams[name], share) for name, gram in self.grams.items()})
+        return replace(self, grams={name: gram.lerp(other.grams[name], share) for name, gram in self.grams.items()})
+
+    def seen(self, frame: Tensor) -> Tensor:
+        """Return the frame, 1 x 3 x H x W, in the colors in which it is painted."""
+        return frame if self.grade is None else self.grade(frame)
 
 
 class Objective:
@@ -88,7 +115,15 @@ class Objective:
 
     Balance: each style layer's eq. 5 is divided by the mean square of the painting's Gram matrix, each content layer's
     eq. 4 by the mean square of the frame's features; layers are averaged. So 1 means "as far as from nothing at all",
-    at every size and for every painting.
+    at every size and for every painting. A layer's weight is a factor of its part of the mean.
+
+    Args:
+        network: VGG-19.
+        style: the painting's; it knows the style layers.
+        balance: of the terms.
+        content_layers: those that hold the frame.
+        style_weights: of style layers whose weight is not 1.
+        penalty: what the flow loss makes of a difference.
     """
 
     def __init__(
@@ -97,20 +132,43 @@ class Objective:
         style: Style,
         *,
         balance: Balance | None = None,
-        content_layers: Sequence[str] = CONTENT_LAYERS,
+        content_layers: Layers = CONTENT_LAYERS,
+        style_weights: Mapping[str, float] | None = None,
         penalty: Penalty = "squared",
     ) -> None:
         self.network = network
         self.style = style
         self.balance = balance or Balance()
-        self.content_layers = tuple(content_layers)
+        self.content_layers = weighed(content_layers)
+        self.style_weights = dict(style_weights or {})
         self.penalty = penalty
-        self.layers = (*style.grams, *content_layers)
-        self.style_scales = {name: 1 / gram.square().mean() / len(style.grams) for name, gram in style.grams.items()}
+        self.layers = (*style.grams, *self.content_layers)
+        self.style_scales = {
+            name: self.style_weights.get(name, 1.0) / gram.square().mean() / len(style.grams)
+            for name, gram in style.grams.items()
+        }
 
     def restyled(self, style: Style, balance: Balance) -> "Objective":
         """Return the energy of another painting and balance, with the same network and layers."""
-        return Objective(self.network, style, balance=balance, content_layers=self.content_layers, penalty=self.penalty)
+        return self._with(self.network, style, balance)
+
+    def on(self, network: VGG) -> "Objective":
+        """Return the same energy on another network of the same weights: in another precision, on another device."""
+        return self._with(network, self.style, self.balance)
+
+    def _with(self, network: VGG, style: Style, balance: Balance) -> "Objective":
+        return Objective(
+            network,
+            style,
+            balance=balance,
+            content_layers=self.content_layers,
+            style_weights=self.style_weights,
+            penalty=self.penalty,
+        )
+
+    def content_scale(self, name: str, target: Tensor) -> Tensor:
+        """Return what makes 1 of eq. 4 if a picture has nothing in a content layer, times the layer's weight."""
+        return self.content_layers[name] / mean_square(target) / len(self.content_layers)
 
     def at(self, content: Tensor, *, warped: Tensor | None = None, visible: Tensor | None = None) -> "Energy":
         """Return the energy for one frame.
@@ -122,7 +180,7 @@ class Objective:
             visible: where `warped` is valid, N x 1 x H x W.
         """
         with torch.no_grad():
-            targets = self.network(content, self.content_layers)
+            targets = self.network(self.style.seen(content), self.content_layers)
         return Energy(self, targets, warped, visible)
 
 
@@ -158,10 +216,11 @@ class Energy:
         ), gradient
 
     def _content(self, features: dict[str, Tensor]) -> Tensor:
+        scale = self.objective.content_scale
         distances = [
-            content_loss(features[name], target) / mean_square(target) for name, target in self.targets.items()
+            content_loss(features[name], target) * scale(name, target) for name, target in self.targets.items()
         ]
-        return torch.stack(distances).mean()
+        return torch.stack(distances).sum()
 
     def _style(self, features: dict[str, Tensor]) -> Tensor:
         grams, scales = self.objective.style.grams, self.objective.style_scales
@@ -172,6 +231,11 @@ class Energy:
         if self.warped is None or self.visible is None:
             return image.new_zeros(())
         return temporal_loss(image, self.warped, self.visible, penalty=self.objective.penalty)
+
+
+def weighed(layers: Layers) -> dict[str, float]:
+    """Return layers with their weights."""
+    return dict(layers) if isinstance(layers, Mapping) else dict.fromkeys(layers, 1.0)
 
 
 def mean_square(features: Tensor) -> Tensor:

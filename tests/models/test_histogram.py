@@ -41,7 +41,7 @@ def test_a_transfer_is_scikit_images(source: str, target: str) -> None:
 def test_a_transfer_never_falls_and_stays_in_range() -> None:
     rng = np.random.default_rng(0)
     for _ in range(20):
-        source, target = (Histogram(rng.integers(0, 4, (3, LEVELS)) * 1.0) for _ in range(2))
+        source, target = (Histogram(rng.integers(0, 4, (3, LEVELS)).astype(np.float64)) for _ in range(2))
         table = Transfer.between(source, target).table
         assert (np.diff(table) >= 0).all()
         assert table.min() >= 0
