@@ -1,5 +1,6 @@
 """Optical flow: how far each pixel moved between two frames."""
 
+from threading import Lock
 from typing import Protocol
 
 import cv2
@@ -10,7 +11,7 @@ from torch import Tensor
 
 
 class FlowEstimator(Protocol):
-    """Anything that finds the flow between two frames."""
+    """Anything that finds the flow between two frames. Any thread may ask it."""
 
     def __call__(self, origin: Tensor, target: Tensor) -> Tensor:
         """Return where the pixels of `origin` lie in `target`.
@@ -38,12 +39,15 @@ class DIS:
     def __init__(self) -> None:
         self._estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         self._estimator.setFinestScale(0)
+        self._lock = Lock()  # it keeps its pyramids in itself
 
     def __call__(self, origin: Tensor, target: Tensor) -> Tensor:
         """Return the flow; see `FlowEstimator`."""
         gray_origin, gray_target = _gray(origin), _gray(target)
         guess = np.zeros((*gray_origin.shape, 2), np.float32)
-        flow = np.asarray(self._estimator.calc(gray_origin, _relit(gray_target, gray_origin), guess))
+        relit = _relit(gray_target, gray_origin)
+        with self._lock:
+            flow = np.asarray(self._estimator.calc(gray_origin, relit, guess))
         return torch.from_numpy(np.ascontiguousarray(flow.transpose(2, 0, 1)))[None].to(origin.device)
 
 

@@ -2,8 +2,8 @@
 
 import os
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, overload
 
@@ -16,6 +16,7 @@ from torch import Tensor
 from models import paintings
 from models.adjoint import AdjointObjective
 from models.cuts import CutDetector
+from models.flow import FlowEstimator
 from models.initialization import PaperStylizer
 from models.look import Look
 from models.objective import Balance, Objective
@@ -26,12 +27,14 @@ from models.stylizer import Stylizer
 from models.vgg import VGG
 from models.weights import WeightsError, load
 from streamer.config import ConfigError
-from streamer.flows import make_flow
+from streamer.fills import Fill, NetworkFill, make_fill
+from streamer.flows import NetworkFlow, make_flow
 from streamer.gallery import Gallery
 from streamer.paint import Hot, Paint
 from streamer.picture import PictureError
 from streamer.pixels import to_tensor
 from streamer.section import AUTO, shown
+from streamer.stand_in import Fallible
 
 STYLE_TO_FRAME = 1.5
 """How much longer the painting's long side is than the frame's: its strokes are then as large as on its own canvas."""
@@ -53,11 +56,20 @@ class Engine:
     """Long side of the frames in pixels; paintings are scaled with it."""
     paint: Paint
     """What it was made from; of what may change while frames are painted, at the start."""
+    flow: FlowEstimator
+    """Shared by all stylizers and engines that are made of this one."""
+    filler: Fill
+    """As `fill`, for any look."""
 
     @property
     def fill(self) -> Callable[[Tensor], Tensor]:
         """What to start from where nothing painted can be moved, a function of the frame."""
-        return self.look.fill
+        return lambda frame: self.filler(frame, self.look)
+
+    @property
+    def networks(self) -> Sequence[Fallible]:
+        """Those networks that may fail while frames are painted, and for which something stands in."""
+        return [each.network for each in (self.flow, self.filler) if isinstance(each, NetworkFlow | NetworkFill)]
 
     @overload
     def stylizer(self, way: Literal["carried"], *, cuts: Cuts | None = ...) -> Stylizer: ...
@@ -75,10 +87,9 @@ class Engine:
         way, cuts = way or self.paint.init, cuts or CutDetector()
         device = self.objective.objective.network.device
         loop = Replayed(tail=Tail()) if device.type == "cuda" else None
-        flow = make_flow(self.paint.flow, device=device)
         if way == "carried":
-            return Stylizer(self.objective, flow=flow, cuts=cuts, fill=self.fill, loop=loop)
-        return PaperStylizer(self.objective, init=way, flow=flow, cuts=cuts, loop=loop)
+            return Stylizer(self.objective, flow=self.flow, cuts=cuts, fill=self.fill, loop=loop)
+        return PaperStylizer(self.objective, init=way, flow=self.flow, cuts=cuts, loop=loop)
 
     def look_at(self, painting: NDArray[np.uint8]) -> Look:
         """Return the look of a painting, H x W x 3, at the size at which frames can take it on."""
@@ -93,7 +104,7 @@ class Engine:
         if look is self.look and balance == self.objective.objective.balance:
             return self
         objective = self.objective.objective.restyled(look.style, balance)
-        return Engine(self.objective.restyled(objective), look, self.size, self.paint)
+        return replace(self, objective=self.objective.restyled(objective), look=look)
 
 
 def make_engine(paint: Paint, *, device: torch.device, size: int, gallery: Gallery | None = None) -> Engine:
@@ -106,8 +117,11 @@ def make_engine(paint: Paint, *, device: torch.device, size: int, gallery: Galle
         gallery: where the paintings are; None: where the settings say.
 
     Raises:
-        ConfigError: the weights or a painting cannot be used.
+        ConfigError: the weights, a painting or a network cannot be used.
     """
+    asked = paint.device == str(device)
+    flow = make_flow(paint.flow, device=device, asked=asked)
+    filler = make_fill(paint.fill, device=device, asked=asked)
     try:
         weights = load(paint.weights)
     except WeightsError as error:
@@ -119,7 +133,7 @@ def make_engine(paint: Paint, *, device: torch.device, size: int, gallery: Galle
         other = _look(network, _painting(gallery, "paint.blend", paint.blend), size)
         look = look.toward(other, paint.blend_weight)
     balance = Balance.of(paint.style_strength, paint.steadiness)
-    return Engine(AdjointObjective(Objective(network, look.style, balance=balance)), look, size, paint)
+    return Engine(AdjointObjective(Objective(network, look.style, balance=balance)), look, size, paint, flow, filler)
 
 
 def make_gallery(paint: Paint, *, size: int) -> Gallery:
