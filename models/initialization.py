@@ -11,8 +11,10 @@ from typing import Literal, get_args
 from torch import Tensor
 
 from models.consistency import temporal_error
-from models.descent import Budget, Loop, descend
+from models.descent import Budget, Loop, Moments, descend
 from models.flow import FlowEstimator
+from models.memory import Memory
+from models.rest import Rest
 from models.sight import CutDetector, Observer, Sight
 from models.stylizer import Objective, Stylized
 from models.warp import visible_mask, warp
@@ -68,6 +70,19 @@ class PaperStylizer:
         """Forget everything: the next frame begins a scene."""
         self._last = None
         self._observer.reset()
+
+    @property
+    def memory(self) -> Memory | None:
+        """What the next frame would go on from; None: it begins a scene. There are no moments and no rest in it."""
+        if self._last is None:
+            return None
+        content, image = self._last.sight.content, self._last.image
+        return Memory(content, image, Moments.zeros_like(image), Rest.broken_by(content))
+
+    def resume(self, memory: Memory) -> None:
+        """Go on from what another stylizer remembered, as `Stylizer.resume`."""
+        self.reset()
+        self._last = _Last(self._observer.observe(memory.content.cpu()).to(memory.image.device), memory.image)
 
     def restyle(self, objective: Objective, fill: Callable[[Tensor], Tensor]) -> None:  # noqa: ARG002 - as `Stylizer`
         """Paint towards something else from the next frame on."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from models.adjoint import AdjointObjective
 from models.descent import Budget, descend
 from models.initialization import Initialization, PaperStylizer
+from models.memory import Memory
 from models.warp import warp
 from tests.models.test_stylizer import NeverCut, shift
 from tests.tiny import random_image, tiny_objective
@@ -55,6 +56,20 @@ def test_every_frame_is_a_descent_of_its_own_from_the_start_that_the_paper_names
         torch.testing.assert_close(now.image, alone.image, rtol=0, atol=1e-5)
         others = [STARTS[other](content, last.image) for other in STARTS if other != init]
         assert all(float((now.image - other).abs().mean()) > 0.03 for other in others)
+
+
+@pytest.mark.parametrize("init", get_args(Initialization))
+def test_another_stylizer_goes_on_from_the_memory_to_the_bit(objective: AdjointObjective, init: Initialization) -> None:
+    frames = [random_image(seed=1).roll(3 * t, -1) for t in range(4)]
+    whole, begun, resumed = (make(objective, init) for _ in range(3))
+    painted = [whole.step(frame, BUDGET).image for frame in frames]
+    assert begun.memory is None
+    for frame in frames[:2]:
+        begun.step(frame, BUDGET)
+    assert begun.memory is not None
+    resumed.resume(Memory.of(begun.memory.tensors()))
+    for frame, expected in zip(frames[2:], painted[2:], strict=True):
+        assert torch.equal(resumed.step(frame, BUDGET).image, expected)
 
 
 @pytest.mark.parametrize("init", get_args(Initialization))
