@@ -107,7 +107,14 @@ class Engine:
         return replace(self, objective=self.objective.restyled(objective), look=look)
 
 
-def make_engine(paint: Paint, *, device: torch.device, size: int, gallery: Gallery | None = None) -> Engine:
+def make_engine(
+    paint: Paint,
+    *,
+    device: torch.device,
+    size: int,
+    gallery: Gallery | None = None,
+    precision: torch.dtype | None = None,
+) -> Engine:
     """Return the engine for these settings.
 
     Args:
@@ -115,6 +122,7 @@ def make_engine(paint: Paint, *, device: torch.device, size: int, gallery: Galle
         device: where to paint.
         size: long side of the frames in pixels; the painting is scaled with it.
         gallery: where the paintings are; None: where the settings say.
+        precision: of the network's numbers; None: the fastest, which is measured and so need not be the same each time.
 
     Raises:
         ConfigError: the weights, a painting or a network cannot be used.
@@ -126,7 +134,7 @@ def make_engine(paint: Paint, *, device: torch.device, size: int, gallery: Galle
         weights = load(paint.weights)
     except WeightsError as error:
         raise ConfigError(f"paint.weights: {error}") from None
-    network = VGG(weights, device=device, dtype=fastest_precision(device))
+    network = VGG(weights, device=device, dtype=precision or fastest_precision(device))
     gallery = gallery or make_gallery(paint, size=size)
     look = _look(network, _painting(gallery, "paint.style", paint.style), size)
     if paint.blend is not None:
