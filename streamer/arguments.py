@@ -17,6 +17,7 @@ FLAGS = {
     "--fps": "paint.fps",
     "--iterations": "paint.iterations",
     "--style-strength": "paint.style_strength",
+    "--flow": "paint.flow",
     "--weights": "paint.weights",
     "--device": "paint.device",
     "--listen": "http.listen",

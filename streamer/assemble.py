@@ -1,6 +1,6 @@
 """The composition root: settings in, source, sinks and stylizer out. It and `engine` alone name concrete classes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -21,6 +21,7 @@ from streamer.gallery import Gallery
 from streamer.keeper import Lasting
 from streamer.memory import affordable_size, default_size
 from streamer.restyling import Restyler
+from streamer.stand_in import Fallible
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class Parts:
     """Whose memory is kept for the next process: the stylizer, if it can."""
     follower: Follower | None = None
     """Lets the stylizer follow the settings; None: it paints as it does at the start."""
+    networks: Sequence[Fallible] = ()
+    """What the stylizer asks that may fail, though painting goes on."""
 
 
 def assemble(config: Config) -> Parts:
@@ -80,6 +83,7 @@ def assemble(config: Config) -> Parts:
         gallery=gallery,
         lasting=stylizer if isinstance(stylizer, Carrying) else None,
         follower=Restyler(engine, stylizer, gallery, hot_settings(config.paint, gallery)),
+        networks=engine.networks,
     )
 
 

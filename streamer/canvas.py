@@ -1,7 +1,7 @@
 """Where a frame becomes a painted one: pixels to tensor, a step of the stylizer, and back."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from protocols.frame import Frame, Painting
 from streamer.paint import Hot
 from streamer.pixels import to_pixels, to_tensor, working_size
 from streamer.sizing import Sizing
+from streamer.stand_in import Fallible
 from streamer.telemetry import Telemetry
 
 log = structlog.get_logger()
@@ -77,6 +78,7 @@ class Canvas:
     Args:
         stylizer: the picture's memory is in there.
         follower: lets the stylizer follow the settings; None: it stays as it is.
+        networks: what the stylizer asks that may fail, and is told of then.
         size: long side of the painted picture in pixels; smaller frames stay as they are. It is reduced for a while
             when the device runs out of memory.
         device: where to paint.
@@ -89,6 +91,7 @@ class Canvas:
         stylizer: Stylizer,
         *,
         follower: Follower | None = None,
+        networks: Sequence[Fallible] = (),
         size: int,
         device: torch.device | str,
         telemetry: Telemetry,
@@ -96,6 +99,7 @@ class Canvas:
     ) -> None:
         self._stylizer = stylizer
         self._follower = follower
+        self._networks = networks
         self._sizing = Sizing(size, clock=clock)
         self._device = device
         self._telemetry = telemetry
@@ -133,6 +137,7 @@ class Canvas:
             problem = self._follower.problem
             self._telemetry.trouble("style", problem and "failed", error=problem or "")
         sight, stylized = self._stylized(source, budget, sight)
+        self._tell_of_networks()
         self._telemetry.discard(stylized.failures)
         if not bool(torch.isfinite(stylized.image).all()):
             log.error("engine_nonfinite", sequence=source.sequence)
@@ -141,6 +146,14 @@ class Canvas:
         image = stylized.image if hot.color == "style" else with_chroma_of(sight.content, stylized.image)
         painting = Painting(stylized.iterations, stylized.restarted, stylized.temporal_error)
         return Painted(source, replace(source, image=to_pixels(image), painting=painting), stylized, sight)
+
+    def _tell_of_networks(self) -> None:
+        for network in self._networks:
+            wrong = network.complaint
+            if wrong is None:
+                self._telemetry.trouble(network.part, None)
+            else:
+                self._telemetry.trouble(network.part, wrong.reason, error=wrong.error, retry_in_s=wrong.retry_in_s)
 
     def _stylized(self, source: Frame, budget: Budget, sight: Sight | None) -> tuple[Sight, Stylized]:
         """Return what was painted, and the painting, at the largest size for which the device has memory."""

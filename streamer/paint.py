@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from streamer.network_name import NetworkName
 from streamer.section import AUTO, HOT, RESTART, NameOrPath, Section, shown
 
 BUILT_IN_STYLES = ("starry", "harvest", "storm", "blossom")
@@ -30,13 +31,16 @@ def _is_weight(text: str) -> bool:
 
 
 def _flow(text: str) -> str:
-    if not re.fullmatch(r"dis|raft-(small|large)(:.+)?|onnx:.+", text) or not text.isprintable():
+    if text != "dis" and NetworkName.read(text) is None:
         raise ValueError(f"expected dis, raft-small, raft-large, raft-...:FILE or onnx:FILE, got {shown(text)}")
     return text
 
 
 def _fill(text: str) -> str:
-    if not re.fullmatch(r"palette|frame|onnx:.+", text) or not text.isprintable():
+    if text in ("palette", "frame"):
+        return text
+    name = NetworkName.read(text)
+    if name is None or name.kind != "onnx":
         raise ValueError(f"expected palette, frame or onnx:FILE, got {shown(text)}")
     return text
 
@@ -156,13 +160,15 @@ class Method(Hot):
     flow: Annotated[str, AfterValidator(_flow)] = Field(
         default="dis",
         description="The optical flow: dis (OpenCV, on the CPU), raft-small or raft-large (torchvision; downloads the "
-        "weights), raft-small:FILE or raft-large:FILE, or onnx:FILE.",
+        "weights), raft-small:FILE or raft-large:FILE, or a network of your own: onnx:FILE, with #range=0..255 or "
+        "#range=-1..1 if it was trained on such numbers. While a network fails, dis stands in.",
         json_schema_extra=RESTART,
     )
     fill: Annotated[str, AfterValidator(_fill)] = Field(
         default="palette",
         description="What is painted on where nothing painted can be moved: the frame in the painting's colors "
-        "(palette), the frame itself (frame), or what a feed-forward network makes of it (onnx:FILE).",
+        "(palette), the frame itself (frame), or what a feed-forward network makes of it (onnx:FILE, with #range= as "
+        "for the flow).",
         json_schema_extra=RESTART,
     )
     style_scale: float = Field(

@@ -84,7 +84,12 @@ class Pipeline:
         self.control = Control(hot_settings(config.paint, parts.gallery), parts.gallery, recordings=recordings)
         self._follower = parts.follower
         canvas = Canvas(
-            parts.stylizer, follower=parts.follower, size=parts.size, device=parts.device, telemetry=self.telemetry
+            parts.stylizer,
+            follower=parts.follower,
+            networks=parts.networks,
+            size=parts.size,
+            device=parts.device,
+            telemetry=self.telemetry,
         )
         self._scout = Scout(self._inbox, canvas.look) if parts.looks_ahead else None
         self._keeper = _keeper(parts, config, self.telemetry) if live else None

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from streamer.config import Config, ConfigError, Problem
+from streamer.network_name import NetworkName
 from streamer.paint import BUILT_IN_STYLES
 from streamer.redaction import register_secret, register_url
 from streamer.secrets import SecretError, Secrets
@@ -252,6 +253,20 @@ def _missing_files(given: Mapping[str, _Given]) -> Iterator[Problem]:
             hint = nearest(setting.value[:80], names)
             reason = f"expected {', '.join(names)} or the path of a file, got {shown(setting.value)}{hint}"
             yield Problem(reason, key, setting.origin)
+    for key in ("paint.flow", "paint.fill"):
+        setting = given.get(key)
+        file = _network_file(setting.value) if setting else ""
+        if setting and file and not _is_file(file):
+            yield Problem(f"there is no file {shown(file)}", key, setting.origin)
+
+
+def _network_file(value: object) -> str:
+    """Return the file that the name of a network holds; empty if there is none, or the name is wrong."""
+    try:
+        name = NetworkName.read(value) if isinstance(value, str) else None
+    except ValueError:  # is told of where the value is judged
+        name = None
+    return name.file if name else ""
 
 
 def _is_file(text: str) -> bool:

@@ -7,6 +7,10 @@ _WORDS = {
     ("size", "too_large"): "there is too little memory for the size asked for; painting smaller",
     ("memory", "size_reduced"): "the device ran out of memory; painting smaller for a while",
     ("checkpoint", "failed"): "the picture cannot be kept for the next start",
+    ("flow", "failed"): "the network of the optical flow fails; DIS stands in",
+    ("flow", "on_cpu"): "the network of the optical flow runs on the CPU, as onnxruntime has no CUDA here",
+    ("fill", "failed"): "the network of the fill fails; the painting's palette stands in",
+    ("fill", "on_cpu"): "the network of the fill runs on the CPU, as onnxruntime has no CUDA here",
     ("style", "failed"): "the painting that was asked for cannot be used; the one before it stays",
 }
 
@@ -16,7 +20,8 @@ class Trouble:
     """One thing that is wrong, at one moment."""
 
     part: str
-    """``source``, ``device``, ``memory``, ``size``, ``style``, ``checkpoint``, ``http`` or a sink's name."""
+    """``source``, ``device``, ``memory``, ``size``, ``style``, ``flow``, ``fill``, ``checkpoint``, ``http`` or a sink's
+    name."""
     reason: str
     """In one word."""
     lasts_s: float
