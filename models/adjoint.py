@@ -6,37 +6,25 @@ the way down
 * the gradient of a convolution is a convolution with the flipped, transposed kernel;
 * the gradient of a style layer, 4 w / (J^2 I) F (G - A), is one matrix product on the channels-last view, added to
   the gradient that comes from above in the same call;
-* a ReLU lets the gradient through where its output is positive. Below a pooling this is asked of the pooled maps, a
-  quarter of the pixels: the largest of four is positive, or there is no gradient.
+* a ReLU lets the gradient through where its output is positive. Below a pooling of the largest this is asked of the
+  pooled maps, a quarter of the pixels: the largest of four is positive, or there is no gradient. Below a pooling of
+  means it is asked of every pixel.
 
 Maps and their gradients are in the network's precision; sums over pixels and everything at the image are wider.
 """
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import astuple, dataclass
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor
 
+from models.kernels import Kernels, Pooled
 from models.losses import temporal_loss, total_variation, widen
 from models.objective import Objective, Terms
 from models.pixel_terms import temporal_gradient, variation_gradient
-from models.vgg import VGG, starts_block
+from models.vgg import starts_block
 from models.weights import CONVOLUTIONS
-
-Convolution = Callable[[Tensor], Tensor]
-
-
-class Kernels:
-    """A network's convolutions both ways, up to a layer: packed once, whatever is painted."""
-
-    def __init__(self, network: VGG, highest: str) -> None:
-        if network.pooling != "max":
-            raise ValueError(f"the written-out gradient knows max pooling, got {network.pooling!r}")
-        self.names = CONVOLUTIONS[: CONVOLUTIONS.index(highest) + 1]
-        self.up = {name: _forward(network, name) for name in self.names}
-        self.down = {name: _backward(network, name) for name in self.names}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,7 +94,7 @@ class AdjointObjective:
         with torch.inference_mode():
             for name in names[: max(names.index(name) for name in wanted) + 1]:
                 if starts_block(name) and name != names[0]:
-                    maps = F.max_pool2d(maps, 2)
+                    maps = self.kernels.pool(maps)
                 maps = self.kernels.up[name](maps)
                 if name in wanted:
                     found[name] = maps
@@ -162,9 +150,9 @@ class AdjointEnergy:
         gradient = torch.zeros_like(maps[kernels.names[-1]])
         for name in reversed(kernels.names):
             features = maps[name]
-            is_masked = name in pooled
-            if is_masked:
-                gradient = _through_pooling(gradient, features, *pooled[name])
+            is_masked = name in pooled and kernels.pooling == "max"
+            if name in pooled:
+                gradient = kernels.spread(gradient, features, pooled[name])
             if name in self.aims.grams:
                 value, gradient = self._style(name, features, gradient)
                 style, is_masked = style + value, False
@@ -176,14 +164,13 @@ class AdjointEnergy:
             gradient = kernels.down[name](gradient)
         return self._with_pixel_terms(image, gradient, content, style)
 
-    def _up(self, image: Tensor) -> tuple[dict[str, Tensor], dict[str, tuple[Tensor, Tensor]]]:
-        """Return all maps after their ReLU; and by the layer below each pooling, what it gave and from where."""
-        maps, pooled = dict[str, Tensor](), dict[str, tuple[Tensor, Tensor]]()
+    def _up(self, image: Tensor) -> tuple[dict[str, Tensor], dict[str, Pooled]]:
+        """Return all maps after their ReLU; and by the layer below each pooling, what is needed on the way down."""
+        maps, pooled = dict[str, Tensor](), dict[str, Pooled]()
         current, below = self._fast.enter(image), ""
         for name in self._fast.kernels.names:
             if starts_block(name) and below:
-                pooled[below] = F.max_pool2d_with_indices(current, [2, 2])
-                current = pooled[below][0]
+                current, pooled[below] = self._fast.kernels.pool_to_return(current)
             current = maps[name] = self._fast.kernels.up[name](current)
             below = name
         return maps, pooled
@@ -219,56 +206,6 @@ class AdjointEnergy:
             total = total + temporal_gradient(image, aims.warped, aims.visible, aims.temporal, penalty=penalty)
         variation = aims.variation * total_variation(image)
         return Terms(content=content, style=style, variation=variation, temporal=temporal), total
-
-
-def _through_pooling(gradient: Tensor, features: Tensor, largest: Tensor, places: Tensor) -> Tensor:
-    """Return the gradient below a pooling and below the ReLU under it, from the gradient above both."""
-    masked = torch.ops.aten.threshold_backward(gradient, largest, 0)
-    spread: Tensor = torch.ops.aten.max_pool2d_with_indices_backward(
-        masked,
-        features,
-        kernel_size=[2, 2],
-        stride=[2, 2],
-        padding=[0, 0],
-        dilation=[1, 1],
-        ceil_mode=False,
-        indices=places,
-    )
-    return spread
-
-
-def _forward(network: VGG, name: str) -> Convolution:
-    """Return convolution and ReLU of a layer as one function."""
-    return _convolution(network.weights[name], network.biases[name], relu=True)
-
-
-def _backward(network: VGG, name: str) -> Convolution:
-    """Return the transposed convolution of a layer: from the gradient above it to the gradient below it."""
-    flipped = network.weights[name].flip(2, 3).transpose(0, 1)
-    return _convolution(flipped.contiguous(memory_format=torch.channels_last), None, relu=False)
-
-
-def _convolution(weight: Tensor, bias: Tensor | None, *, relu: bool) -> Convolution:
-    if weight.device.type == "cpu" and weight.dtype in (torch.float32, torch.bfloat16):
-        activation = "relu" if relu else "none"
-        fused, packed = torch.ops.mkldnn._convolution_pointwise, _packed(weight)
-        return lambda maps: fused(maps, packed, bias, [1, 1], [1, 1], [1, 1], 1, activation, [], "")
-    if relu:
-        return lambda maps: F.conv2d(maps, weight, bias, padding=1).relu_()
-    return lambda maps: F.conv2d(maps, weight, bias, padding=1)
-
-
-def _packed(weight: Tensor) -> Tensor:
-    """Return a kernel in the order in which oneDNN reads it, so that it is not put in that order at every call.
-
-    Layers of a few maps are faster as they are. The last size is a guess at the maps' size: it decides which order is
-    best, not which sizes are possible.
-    """
-    if min(weight.shape[:2]) < 16:
-        return weight
-    ones, size = [1, 1], [1, weight.shape[1], 64, 64]
-    packed: Tensor = torch.ops.mkldnn._reorder_convolution_weight(weight, ones, ones, ones, 1, size)
-    return packed
 
 
 def _pixels_by_maps(maps: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from models.color import ColorStatistics, color_statistics, palette_fill
 from models.histogram import Histogram, Transfer
-from models.objective import Style
+from models.objective import STYLE_LAYERS, Style
 from models.vgg import VGG
 
 _T = TypeVar("_T")
@@ -22,9 +22,9 @@ class Look:
     palette: ColorStatistics
 
     @classmethod
-    def of(cls, network: VGG, painting: Tensor) -> "Look":
-        """Return the look of `painting`, 1 x 3 x H x W, RGB in [0, 1]."""
-        return cls(Style.of(network, painting), color_statistics(painting))
+    def of(cls, network: VGG, painting: Tensor, layers: Sequence[str] = STYLE_LAYERS) -> "Look":
+        """Return the look of `painting`, 1 x 3 x H x W, RGB in [0, 1], as these layers see it."""
+        return cls(Style.of(network, painting, layers), color_statistics(painting))
 
     def toward(self, other: "Look", share: float) -> "Look":
         """Return the look that is so far on the straight way to `other`: 0 is this very one, 1 the other.

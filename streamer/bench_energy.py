@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from models.descent import Budget, Differentiable, descend
-from models.objective import Objective, Style, Terms
+from models.objective import Objective, Terms
 from models.vgg import VGG, starts_block
 from models.weights import CONVOLUTIONS, load
 from protocols import scene
@@ -81,7 +81,7 @@ def in_precision(engine: Engine, paint: Paint, dtype: torch.dtype) -> Objective:
     """Return the engine's objective, as its readable definition, on a network of another precision."""
     ours = engine.objective.objective
     network = VGG(load(paint.weights), device=ours.network.device, dtype=dtype)
-    return Objective(network, Style(ours.style.grams), balance=ours.balance, content_layers=ours.content_layers)
+    return ours.on(network)
 
 
 class Autocast:

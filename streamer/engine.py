@@ -19,7 +19,6 @@ from models.cuts import CutDetector
 from models.flow import FlowEstimator
 from models.initialization import PaperStylizer
 from models.look import Look
-from models.objective import Balance, Objective
 from models.precision import fastest_precision
 from models.replay import Replayed, Tail
 from models.sight import CutDetector as Cuts
@@ -27,6 +26,7 @@ from models.stylizer import Stylizer
 from models.vgg import VGG
 from models.weights import WeightsError, load
 from streamer.config import ConfigError
+from streamer.energy import balance_of, make_objective, style_layers
 from streamer.fills import Fill, NetworkFill, make_fill
 from streamer.flows import NetworkFlow, make_flow
 from streamer.gallery import Gallery
@@ -93,14 +93,14 @@ class Engine:
 
     def look_at(self, painting: NDArray[np.uint8]) -> Look:
         """Return the look of a painting, H x W x 3, at the size at which frames can take it on."""
-        return _look(self.objective.objective.network, painting, self.size)
+        return _look(self.objective.objective.network, painting, self.paint, self.size)
 
     def restyled(self, look: Look, hot: Hot) -> "Engine":
         """Return the engine of this look and these settings: itself if they are its own.
 
         Another one shares the network, so that nothing is packed again.
         """
-        balance = Balance.of(hot.style_strength, hot.steadiness)
+        balance = balance_of(self.paint, hot)
         if look is self.look and balance == self.objective.objective.balance:
             return self
         objective = self.objective.objective.restyled(look.style, balance)
@@ -134,14 +134,13 @@ def make_engine(
         weights = load(paint.weights)
     except WeightsError as error:
         raise ConfigError(f"paint.weights: {error}") from None
-    network = VGG(weights, device=device, dtype=precision or fastest_precision(device))
+    network = VGG(weights, device=device, dtype=precision or fastest_precision(device), pooling=paint.pooling)
     gallery = gallery or make_gallery(paint, size=size)
-    look = _look(network, _painting(gallery, "paint.style", paint.style), size)
+    look = _look(network, _painting(gallery, "paint.style", paint.style), paint, size)
     if paint.blend is not None:
-        other = _look(network, _painting(gallery, "paint.blend", paint.blend), size)
+        other = _look(network, _painting(gallery, "paint.blend", paint.blend), paint, size)
         look = look.toward(other, paint.blend_weight)
-    balance = Balance.of(paint.style_strength, paint.steadiness)
-    return Engine(AdjointObjective(Objective(network, look.style, balance=balance)), look, size, paint, flow, filler)
+    return Engine(make_objective(network, look, paint), look, size, paint, flow, filler)
 
 
 def make_gallery(paint: Paint, *, size: int) -> Gallery:
@@ -205,8 +204,9 @@ def _painting(gallery: Gallery, key: str, style: str) -> NDArray[np.uint8]:
         raise ConfigError(f"{key}: {error}; the built-in ones are {', '.join(paintings.NAMES)}") from None
 
 
-def _look(network: VGG, painting: NDArray[np.uint8], size: int) -> Look:
-    return Look.of(network, to_tensor(painting, size=_painting_px(size), device=network.device))
+def _look(network: VGG, painting: NDArray[np.uint8], paint: Paint, size: int) -> Look:
+    picture = to_tensor(painting, size=_painting_px(size), device=network.device)
+    return Look.of(network, picture, style_layers(paint))
 
 
 def _painting_px(size: int) -> int:

