@@ -14,13 +14,14 @@ def with_chroma_of(content: Tensor, painting: Tensor) -> Tensor:
     frame (Gatys et al. 2016, "Preserving color in neural artistic style transfer", luminance only). Where that leaves
     [0, 1] the color is made paler rather than cut off, so that the luma is exact and no hue turns.
     """
-    luma, wanted = _luma(content), _luma(painting)
-    chroma = content - luma
+    wanted = luma(painting)
+    chroma = content - luma(content)
     room = torch.where(chroma > 0, 1 - wanted, wanted)
     fits = (room / chroma.abs().clamp(min=1e-6)).clamp(max=1).amin(1, keepdim=True)
     return wanted + fits * chroma
 
 
-def _luma(image: Tensor) -> Tensor:
+def luma(image: Tensor) -> Tensor:
+    """Return the light of `image`, 1 x 3 x H x W, as 1 x 1 x H x W."""
     weights = torch.tensor(_LUMA, device=image.device, dtype=image.dtype).view(1, 3, 1, 1)
     return (image * weights).sum(1, keepdim=True)

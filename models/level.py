@@ -1,0 +1,36 @@
+"""A picture made lighter or darker as a whole."""
+
+import torch
+from torch import Tensor
+
+from models.histogram import LEVELS, Histogram
+
+_STEPS = 20
+_STEEPEST = 16.0
+
+
+def with_level(image: Tensor, mean: Tensor) -> Tensor:
+    """Return `image` with the means of red, green and blue that `mean` says, as far as a curve can.
+
+    Each channel goes through x^g, which leaves black black and white white, cuts nothing off, and keeps the order of
+    all levels. Where no g from 1/16 to 16 leads there, as in a channel that is all black, the nearest is taken.
+
+    Args:
+        image: 1 x 3 x H x W in [0, 1].
+        mean: 3, in [0, 1].
+    """
+    return image.clamp(0, 1) ** _exponents(image, mean).to(image).view(1, 3, 1, 1)
+
+
+def _exponents(image: Tensor, mean: Tensor) -> Tensor:
+    """Return g for each channel: by bisection of its logarithm, as the mean of x^g falls when g grows."""
+    counts = torch.from_numpy(Histogram.of(image).counts)
+    shares = counts / counts.sum(1, keepdim=True)
+    levels = torch.linspace(0, 1, LEVELS, dtype=torch.float64)
+    wanted = mean.double().cpu()
+    low, high = torch.full((2, 3), _STEEPEST, dtype=torch.float64).log() * torch.tensor([[-1.0], [1.0]])
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        is_light = (shares * levels ** middle.exp()[:, None]).sum(1) > wanted
+        low, high = torch.where(is_light, middle, low), torch.where(is_light, high, middle)
+    return ((low + high) / 2).exp()
