@@ -62,6 +62,18 @@ class Follower(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Wet:
+    """One frame that is painted, and may be painted on before it is seen."""
+
+    source: Frame
+    hot: Hot
+    """How it is painted."""
+    sight: Sight
+    """What the frame shows, on the device."""
+    stylized: Stylized
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Painted:
     """One frame and what became of it."""
 
@@ -120,7 +132,14 @@ class Canvas:
     def paint(
         self, source: Frame, budget: Budget, hot: Hot, *, at_s: float, sight: Sight | None = None
     ) -> Painted | None:
-        """Return the painted frame; None if it is not fit to be seen.
+        """Return the painted frame; None if it is not fit to be seen. See `stylize`, and `finish`."""
+        wet = self.stylize(source, budget, hot, at_s=at_s, sight=sight)
+        return None if wet is None else self.finish(wet)
+
+    def stylize(
+        self, source: Frame, budget: Budget, hot: Hot, *, at_s: float, sight: Sight | None = None
+    ) -> Wet | None:
+        """Paint a frame; return it, or None if it is not fit to be seen.
 
         Args:
             source: the frame.
@@ -143,9 +162,14 @@ class Canvas:
             log.error("engine_nonfinite", sequence=source.sequence)
             self._stylizer.reset()
             return None
-        image = stylized.image if hot.color == "style" else with_chroma_of(sight.content, stylized.image)
+        return Wet(source, hot, sight, stylized)
+
+    def finish(self, wet: Wet) -> Painted:
+        """Return a painted frame as people see it."""
+        stylized = wet.stylized
+        image = stylized.image if wet.hot.color == "style" else with_chroma_of(wet.sight.content, stylized.image)
         painting = Painting(stylized.iterations, stylized.restarted, stylized.temporal_error)
-        return Painted(source, replace(source, image=to_pixels(image), painting=painting), stylized, sight)
+        return Painted(wet.source, replace(wet.source, image=to_pixels(image), painting=painting), stylized, wet.sight)
 
     def _tell_of_networks(self) -> None:
         for network in self._networks:
