@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -202,5 +203,9 @@ def _shape(node: Node) -> str:
 
 def _told(error: BaseException) -> str:
     """Return the last, and most telling, thing that onnxruntime says, on one line."""
-    text = " ".join(str(error).split())
-    return text.rpartition("Status Message: ")[2].removeprefix("[ONNXRuntimeError] : ")[:300] or type(error).__name__
+    text = _BEFORE_IT.sub("", " ".join(str(error).split()))
+    return text[:300] or type(error).__name__
+
+
+_BEFORE_IT = re.compile(r".*Status Message: |\[ONNXRuntimeError\] : \d+ : \w+ : (Load model from .* failed:)?")
+"""What onnxruntime says before the point: numbers, places in its source, and the path that we say, too."""

@@ -44,6 +44,8 @@ class OnnxFlow:
         self._network = _Fitted(network, range_name, pictures=2)
         self.device = network.device
         """Where it runs, whatever was wanted."""
+        self.multiple = self._network.multiple
+        """To multiples of this are frames padded where a side is free."""
 
     def __call__(self, origin: Tensor, target: Tensor) -> Tensor:
         """Return the flow, on origin's device; what the network says, be it finite or not."""
@@ -64,6 +66,8 @@ class OnnxFill:
         self._gain, self._offset = RANGES[range_name]
         self.device = network.device
         """Where it runs, whatever was wanted."""
+        self.multiple = self._network.multiple
+        """To multiples of this are frames padded where a side is free."""
 
     def __call__(self, frame: Tensor) -> Tensor:
         """Return the painted frame in [0, 1], on the frame's device; what is not finite stays so."""
@@ -77,11 +81,11 @@ class _Fitted:
     def __init__(self, network: OnnxNetwork, range_name: str, *, pictures: int) -> None:
         self._network = network
         self._gain, self._offset = RANGES[range_name]
-        self._multiple = self._tried(pictures)
+        self.multiple = self._tried(pictures)
 
     def __call__(self, *pictures: Tensor) -> tuple[Tensor, Fitting]:
         """Return the answer, as large as the network saw the pictures, and the way back."""
-        fitting = self._fitting(pictures[0], self._multiple)
+        fitting = self._fitting(pictures[0], self.multiple)
         return self._network(*self._seen(pictures, fitting)), fitting
 
     def _seen(self, pictures: Sequence[Tensor], fitting: Fitting) -> list[Tensor]:
@@ -100,19 +104,21 @@ class _Fitted:
 
     def _tried(self, pictures: int) -> int:
         """Return the smallest multiple to whose pictures the network gives an answer that can be used."""
-        generator = torch.Generator().manual_seed(0)
-        reasons: list[str] = []
-        for multiple, (height, width) in TRIALS.items():
-            noise = [torch.rand(1, 3, height, width, generator=generator) for _ in range(pictures)]
-            fitting = self._fitting(noise[0], multiple)
+        trials = dict(TRIALS) if None in self._network.sides else {1: TRIALS[1]}
+        problems: list[NetworkError] = []
+        for multiple, size in trials.items():
             try:
-                answer = self._network(*self._seen(noise, fitting))
+                self._try(pictures, multiple, size)
             except NetworkError as error:
-                reasons.append(str(error))
-                if None not in self._network.sides:
-                    break
-                continue
-            if not bool(torch.isfinite(answer).all()):
-                raise NetworkError(f"{self._network.path}: gives numbers that are not finite")
-            return multiple
-        raise NetworkError(reasons[0] if len(reasons) == 1 else f"{reasons[-1]} (pictures of four sizes were tried)")
+                problems.append(error)
+            else:
+                return multiple
+        tried = ", ".join(f"{height}x{width}" for height, width in trials.values())
+        raise NetworkError(f"{problems[-1]}; pictures of {tried} were tried")
+
+    def _try(self, pictures: int, multiple: int, size: tuple[int, int]) -> None:
+        generator = torch.Generator().manual_seed(0)
+        noise = [torch.rand(1, 3, *size, generator=generator) for _ in range(pictures)]
+        answer = self._network(*self._seen(noise, self._fitting(noise[0], multiple)))
+        if not bool(torch.isfinite(answer).all()):
+            raise NetworkError(f"{self._network.path}: gives numbers that are not finite")
