@@ -1,5 +1,7 @@
 """A picture made lighter or darker as a whole."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -19,7 +21,7 @@ def with_level(image: Tensor, mean: Tensor) -> Tensor:
         image: 1 x 3 x H x W in [0, 1].
         mean: 3, in [0, 1].
     """
-    return image.clamp(0, 1) ** _exponents(image, mean).to(image).view(1, 3, 1, 1)
+    return torch.pow(image.clamp(0, 1), _exponents(image, mean).to(image).view(1, 3, 1, 1))
 
 
 def _exponents(image: Tensor, mean: Tensor) -> Tensor:
@@ -28,9 +30,10 @@ def _exponents(image: Tensor, mean: Tensor) -> Tensor:
     shares = counts / counts.sum(1, keepdim=True)
     levels = torch.linspace(0, 1, LEVELS, dtype=torch.float64)
     wanted = mean.double().cpu()
-    low, high = torch.full((2, 3), _STEEPEST, dtype=torch.float64).log() * torch.tensor([[-1.0], [1.0]])
+    high = torch.full((3,), math.log(_STEEPEST), dtype=torch.float64)
+    low = -high
     for _ in range(_STEPS):
         middle = (low + high) / 2
         is_light = (shares * levels ** middle.exp()[:, None]).sum(1) > wanted
         low, high = torch.where(is_light, middle, low), torch.where(is_light, high, middle)
-    return ((low + high) / 2).exp()
+    return torch.exp((low + high) / 2)

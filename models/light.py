@@ -32,15 +32,15 @@ def with_light_of(content: Tensor, painting: Tensor, share: float) -> Tensor:
 
 def _guided(guide: Tensor, values: Tensor) -> Tensor:
     """Return `values` smoothed within the areas of `guide`, both 1 x 1 x H x W: locally a multiple of it, and a sum."""
-    size = guide.shape[-2:]
-    low = [max(1, side // _COARSE) for side in size]
+    height, width = guide.shape[-2:]
+    low = max(1, height // _COARSE), max(1, width // _COARSE)
     small_guide, small_values = F.adaptive_avg_pool2d(guide, low), F.adaptive_avg_pool2d(values, low)
     reach = max(1, round(_REACH * max(low)))
     products = [small_guide, small_values, small_guide * small_values, small_guide.square()]
-    mean_guide, mean_values, mean_product, mean_square = _areas(torch.cat(products, 1), reach).split(1, 1)
+    mean_guide, mean_values, mean_product, mean_square = torch.split(_areas(torch.cat(products, 1), reach), 1, 1)
     slope = (mean_product - mean_guide * mean_values) / (mean_square - mean_guide.square() + _TEXTURE**2)
     level = mean_values - slope * mean_guide
-    lines = F.interpolate(_areas(torch.cat([slope, level], 1), reach), size, mode="bilinear")
+    lines = F.interpolate(_areas(torch.cat([slope, level], 1), reach), (height, width), mode="bilinear")
     return lines[:, :1] * guide + lines[:, 1:]
 
 

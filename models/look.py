@@ -22,9 +22,14 @@ class Look:
     palette: ColorStatistics
 
     @classmethod
-    def of(cls, network: VGG, painting: Tensor, layers: Sequence[str] = STYLE_LAYERS) -> "Look":
-        """Return the look of `painting`, 1 x 3 x H x W, RGB in [0, 1], as these layers see it."""
-        return cls(Style.of(network, painting, layers), color_statistics(painting))
+    def of(cls, network: VGG, painting: Tensor, layers: Sequence[str] = STYLE_LAYERS, *, pieces: int = 1) -> "Look":
+        """Return the look of `painting`, 1 x 3 x H x W, RGB in [0, 1], as these layers see it.
+
+        A large one may be looked at in rows of so many pieces, one by one: a Gram matrix is a mean over pixels.
+        """
+        parts = [part for row in painting.chunk(pieces, 2) for part in row.chunk(pieces, 3)]
+        styles = [Style.of(network, part, layers) for part in parts]
+        return cls(_mean(Style.toward, styles, [part.numel() for part in parts]), color_statistics(painting))
 
     def toward(self, other: "Look", share: float) -> "Look":
         """Return the look that is so far on the straight way to `other`: 0 is this very one, 1 the other.
@@ -89,7 +94,10 @@ class Mixture:
 
     def in_light(self, light: Histogram) -> Look:
         """Return the look after every painting's levels were made those of `light`."""
-        looks = [original.in_light(light) for original, _ in self.parts]
+        return self.mean([original.in_light(light) for original, _ in self.parts])
+
+    def mean(self, looks: Sequence[Look]) -> Look:
+        """Return the mean of other looks of its paintings, one each, in their order."""
         return _mean(Look.toward, looks, [weight for _, weight in self.parts])
 
 

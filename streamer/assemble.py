@@ -19,6 +19,7 @@ from streamer.edges import make_keyring, make_sinks, make_source
 from streamer.engine import choose_device, make_engine, make_gallery
 from streamer.gallery import Gallery
 from streamer.keeper import Lasting
+from streamer.mask import Mask, make_mask
 from streamer.memory import affordable_size, default_size
 from streamer.restyling import Restyler
 from streamer.stand_in import Fallible
@@ -49,6 +50,8 @@ class Parts:
     """The paintings that may be chosen while frames are painted."""
     lasting: Lasting | None = None
     """Whose memory is kept for the next process: the stylizer, if it can."""
+    mask: Mask | None = None
+    """Says where to paint; None: everywhere."""
     follower: Follower | None = None
     """Lets the stylizer follow the settings; None: it paints as it does at the start."""
     networks: Sequence[Fallible] = ()
@@ -81,6 +84,7 @@ def assemble(config: Config) -> Parts:
         source_patience_s=patience_s(config),
         troubles={**troubles, "size": "too_large"} if size < wanted else troubles,
         gallery=gallery,
+        mask=make_mask(config.paint),
         lasting=stylizer if isinstance(stylizer, Carrying) else None,
         follower=Restyler(engine, stylizer, gallery, hot_settings(config.paint, gallery)),
         networks=engine.networks,

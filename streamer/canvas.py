@@ -9,11 +9,12 @@ import structlog
 import torch
 from torch import Tensor
 
-from models.chroma import with_chroma_of
 from models.descent import Budget
 from models.sight import Sight
 from models.stylizer import Stylized
 from protocols.frame import Frame, Painting
+from streamer.finish import finish
+from streamer.mask import Mask
 from streamer.paint import Hot
 from streamer.pixels import to_pixels, to_tensor, working_size
 from streamer.sizing import Sizing
@@ -46,6 +47,10 @@ class Follower(Protocol):
         """Let the next frame, which shows the stream's second ``at_s``, be painted so; returns at once."""
         ...
 
+    def match(self, sight: Sight) -> Tensor | None:
+        """Let the next frame be painted in its own light, if the settings say so; return the level for its finish."""
+        ...
+
     @property
     def is_busy(self) -> bool:
         """Whether the stylizer does not paint quite so yet."""
@@ -71,6 +76,8 @@ class Wet:
     sight: Sight
     """What the frame shows, on the device."""
     stylized: Stylized
+    level: Tensor | None = None
+    """For `streamer.finish`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,6 +98,7 @@ class Canvas:
         stylizer: the picture's memory is in there.
         follower: lets the stylizer follow the settings; None: it stays as it is.
         networks: what the stylizer asks that may fail, and is told of then.
+        mask: says where to paint; None: everywhere.
         size: long side of the painted picture in pixels; smaller frames stay as they are. It is reduced for a while
             when the device runs out of memory.
         device: where to paint.
@@ -104,6 +112,7 @@ class Canvas:
         *,
         follower: Follower | None = None,
         networks: Sequence[Fallible] = (),
+        mask: Mask | None = None,
         size: int,
         device: torch.device | str,
         telemetry: Telemetry,
@@ -112,6 +121,7 @@ class Canvas:
         self._stylizer = stylizer
         self._follower = follower
         self._networks = networks
+        self._mask = mask
         self._sizing = Sizing(size, clock=clock)
         self._device = device
         self._telemetry = telemetry
@@ -155,19 +165,21 @@ class Canvas:
             self._follower.follow(hot, at_s=at_s)
             problem = self._follower.problem
             self._telemetry.trouble("style", problem and "failed", error=problem or "")
-        sight, stylized = self._stylized(source, budget, sight)
+        wet = self._stylized(source, budget, hot, sight)
+        stylized = wet.stylized
         self._tell_of_networks()
         self._telemetry.discard(stylized.failures)
         if not bool(torch.isfinite(stylized.image).all()):
             log.error("engine_nonfinite", sequence=source.sequence)
             self._stylizer.reset()
             return None
-        return Wet(source, hot, sight, stylized)
+        return wet
 
     def finish(self, wet: Wet) -> Painted:
         """Return a painted frame as people see it."""
-        stylized = wet.stylized
-        image = stylized.image if wet.hot.color == "style" else with_chroma_of(wet.sight.content, stylized.image)
+        stylized, content, hot = wet.stylized, wet.sight.content, wet.hot
+        mask = None if self._mask is None else self._mask.like(content)
+        image = finish(stylized.image, content, color=hot.color, light=hot.light, mask=mask, level=wet.level)
         painting = Painting(stylized.iterations, stylized.restarted, stylized.temporal_error)
         return Painted(wet.source, replace(wet.source, image=to_pixels(image), painting=painting), stylized, wet.sight)
 
@@ -179,28 +191,29 @@ class Canvas:
             else:
                 self._telemetry.trouble(network.part, wrong.reason, error=wrong.error, retry_in_s=wrong.retry_in_s)
 
-    def _stylized(self, source: Frame, budget: Budget, sight: Sight | None) -> tuple[Sight, Stylized]:
-        """Return what was painted, and the painting, at the largest size for which the device has memory."""
+    def _stylized(self, source: Frame, budget: Budget, hot: Hot, sight: Sight | None) -> Wet:
+        """Return the frame, painted at the largest size for which the device has memory."""
         while True:
             size = self._sizing.size()
             height, width = working_size(*source.image.shape[:2], size=size)
             if sight is None or sight.content.shape[-2:] != (height, width):
                 sight = self.look(source)
             try:
-                seen, stylized = self._on_device(sight, budget)
+                wet = self._on_device(source, budget, hot, sight)
             except torch.OutOfMemoryError as error:
                 if not self._sizing.step_down(long_side=max(height, width)):
                     raise
                 reason = str(error).partition("\n")[0]
             else:
                 self._telemetry.trouble("memory", "size_reduced" if self._sizing.is_reduced else None)
-                return seen, stylized
+                return wet
             # Here the exception is gone, and with it the tensors that its traceback held.
             sight = None
             log.warning("engine_oom", width=width, height=height, next_size=self._sizing.size(), error=reason)
             self._stylizer.reset()
             torch.cuda.empty_cache()
 
-    def _on_device(self, sight: Sight, budget: Budget) -> tuple[Sight, Stylized]:
+    def _on_device(self, source: Frame, budget: Budget, hot: Hot, sight: Sight) -> Wet:
+        level = self._follower.match(sight) if self._follower is not None else None
         there = sight.to(self._device)
-        return there, self._stylizer.paint(there, budget)
+        return Wet(source, hot, there, self._stylizer.paint(there, budget), level)

@@ -15,15 +15,13 @@ from protocols.frame import Frame
 from streamer.gallery import Gallery
 from streamer.paint import Hot, Paint
 from streamer.picture import PictureError
+from streamer.recipe import PAINTINGS, names, renamed
 from streamer.recordings import Recordings
-from streamer.section import NONE, shown
+from streamer.section import shown
 from streamer.settings import allowed, nearest
 from streamer.snapshot import as_png
 
 __all__ = ["ChangeError", "Control", "Hot", "Orders", "hot_settings"]
-
-PAINTINGS = ("style", "blend")
-"""The settings that name a painting."""
 
 
 class ChangeError(ValueError):
@@ -51,8 +49,7 @@ class Orders:
 def hot_settings(paint: Paint, gallery: Gallery) -> Hot:
     """Return what people may change of ``paint``, each painting by its name in the gallery."""
     hot = {name: getattr(paint, name) for name in Hot.model_fields}
-    names = {key: hot[key] and gallery.name_of(hot[key]) for key in PAINTINGS}
-    return Hot(**{**hot, **names})
+    return Hot(**{**hot, **{key: renamed(hot[key], gallery.name_of) for key in PAINTINGS}})
 
 
 class Control:
@@ -103,8 +100,13 @@ class Control:
         known = {key: value for key, value in changes.items() if key in Hot.model_fields}
         wrong = {str(detail["loc"][0]): detail for detail in _mistakes(known)}
         problems += [_explain(key, detail) for key, detail in wrong.items()]
+        read = Hot.model_validate({key: value for key, value in known.items() if key not in wrong})
         problems += [
-            problem for key in PAINTINGS if key in known and key not in wrong for problem in self._look(key, known[key])
+            problem
+            for key in PAINTINGS
+            if key in known and key not in wrong
+            for name in names(getattr(read, key))
+            for problem in self._look(key, name)
         ]
         if problems:
             raise ChangeError(*problems)
@@ -113,15 +115,13 @@ class Control:
             self._changed.notify_all()
             return self._hot
 
-    def _look(self, key: str, name: object) -> list[str]:
+    def _look(self, key: str, name: str) -> list[str]:
         """Return what is wrong with the painting ``name``, which is a text of the right form."""
-        if key == "blend" and name in (None, NONE):
-            return []
-        names = self._gallery.names()
-        if name not in names:
-            return [f"{key}: expected one of {', '.join(names)}, got {shown(name)}{nearest(str(name)[:80], names)}"]
+        known = self._gallery.names()
+        if name not in known:
+            return [f"{key}: expected one of {', '.join(known)}, got {shown(name)}{nearest(name[:80], known)}"]
         try:
-            self._gallery.check(str(name))
+            self._gallery.check(name)
         except PictureError as error:
             return [f"{key}: {error}"]
         return []

@@ -18,7 +18,7 @@ from models.adjoint import AdjointObjective
 from models.cuts import CutDetector
 from models.flow import FlowEstimator
 from models.initialization import PaperStylizer
-from models.look import Look
+from models.look import Look, Mixture, Original
 from models.precision import fastest_precision
 from models.replay import Replayed, Tail
 from models.sight import CutDetector as Cuts
@@ -26,18 +26,16 @@ from models.stylizer import Stylizer
 from models.vgg import VGG
 from models.weights import WeightsError, load
 from streamer.config import ConfigError
-from streamer.energy import balance_of, make_objective, style_layers
+from streamer.energy import balance_of, make_objective
 from streamer.fills import Fill, NetworkFill, make_fill
 from streamer.flows import NetworkFlow, make_flow
 from streamer.gallery import Gallery
+from streamer.originals import built_in_px, look_at
 from streamer.paint import Hot, Paint
 from streamer.picture import PictureError
-from streamer.pixels import to_tensor
+from streamer.recipe import PAINTINGS, names, recipe
 from streamer.section import AUTO, shown
 from streamer.stand_in import Fallible
-
-STYLE_TO_FRAME = 1.5
-"""How much longer the painting's long side is than the frame's: its strokes are then as large as on its own canvas."""
 
 Way = Literal["carried", "flow", "previous", "independent"]
 """How a frame begins: from the last painting moved along the flow with the optimizer's memory, which is ours; or in one
@@ -51,7 +49,10 @@ class Engine:
     """One look and one balance, ready to paint with."""
 
     objective: AdjointObjective
+    mixture: Mixture
+    """The paintings."""
     look: Look
+    """What is painted towards: the mixture's own look, or the one that it has in a frame's light."""
     size: int
     """Long side of the frames in pixels; paintings are scaled with it."""
     paint: Paint
@@ -91,20 +92,25 @@ class Engine:
             return Stylizer(self.objective, flow=self.flow, cuts=cuts, fill=self.fill, loop=loop)
         return PaperStylizer(self.objective, init=way, flow=self.flow, cuts=cuts, loop=loop)
 
-    def look_at(self, painting: NDArray[np.uint8]) -> Look:
-        """Return the look of a painting, H x W x 3, at the size at which frames can take it on."""
-        return _look(self.objective.objective.network, painting, self.paint, self.size)
+    def look_at(self, painting: NDArray[np.uint8]) -> Original:
+        """Return a painting, H x W x 3, looked at in the size in which frames can take it on."""
+        return look_at(self.objective.objective.network, painting, self.paint, size=self.size)
 
-    def restyled(self, look: Look, hot: Hot) -> "Engine":
+    def restyled(self, look: Look, hot: Hot, *, mixture: Mixture | None = None) -> "Engine":
         """Return the engine of this look and these settings: itself if they are its own.
 
         Another one shares the network, so that nothing is packed again.
+
+        Args:
+            look: what to paint towards.
+            hot: the settings.
+            mixture: the paintings that it is the look of; None: these.
         """
         balance = balance_of(self.paint, hot)
         if look is self.look and balance == self.objective.objective.balance:
             return self
         objective = self.objective.objective.restyled(look.style, balance)
-        return replace(self, objective=self.objective.restyled(objective), look=look)
+        return replace(self, objective=self.objective.restyled(objective), look=look, mixture=mixture or self.mixture)
 
 
 def make_engine(
@@ -136,11 +142,12 @@ def make_engine(
         raise ConfigError(f"paint.weights: {error}") from None
     network = VGG(weights, device=device, dtype=precision or fastest_precision(device), pooling=paint.pooling)
     gallery = gallery or make_gallery(paint, size=size)
-    look = _look(network, _painting(gallery, "paint.style", paint.style), paint, size)
-    if paint.blend is not None:
-        other = _look(network, _painting(gallery, "paint.blend", paint.blend), paint, size)
-        look = look.toward(other, paint.blend_weight)
-    return Engine(make_objective(network, look, paint), look, size, paint, flow, filler)
+    pictures = {
+        name: _painting(gallery, f"paint.{key}", name) for key in PAINTINGS for name in names(getattr(paint, key))
+    }
+    shares = recipe(paint)
+    mixture = Mixture.of([(look_at(network, pictures[name], paint, size=size), shares[name]) for name in shares])
+    return Engine(make_objective(network, mixture.look, paint), mixture, mixture.look, size, paint, flow, filler)
 
 
 def make_gallery(paint: Paint, *, size: int) -> Gallery:
@@ -156,11 +163,11 @@ def make_gallery(paint: Paint, *, size: int) -> Gallery:
     folder = None if paint.styles_folder is None else Path(paint.styles_folder).expanduser()
     if folder is not None and not folder.is_dir():
         raise ConfigError(f"paint.styles_folder: expected a folder, got {shown(paint.styles_folder)}")
-    named = (style for style in (paint.style, paint.blend) if style and style not in paintings.NAMES)
+    named = (name for key in PAINTINGS for name in names(getattr(paint, key)))
     return Gallery(
         paintings.NAMES,
-        paint=lambda name: _built_in(name, _painting_px(size)),
-        settings=[Path(style) for style in named],
+        paint=lambda name: _built_in(name, built_in_px(paint, size=size)),
+        settings=[Path(name) for name in named if name not in paintings.NAMES],
         folder=folder,
     )
 
@@ -202,15 +209,6 @@ def _painting(gallery: Gallery, key: str, style: str) -> NDArray[np.uint8]:
         return gallery.picture(gallery.name_of(style))
     except PictureError as error:
         raise ConfigError(f"{key}: {error}; the built-in ones are {', '.join(paintings.NAMES)}") from None
-
-
-def _look(network: VGG, painting: NDArray[np.uint8], paint: Paint, size: int) -> Look:
-    picture = to_tensor(painting, size=_painting_px(size), device=network.device)
-    return Look.of(network, picture, style_layers(paint))
-
-
-def _painting_px(size: int) -> int:
-    return round(STYLE_TO_FRAME * size)
 
 
 def _built_in(style: str, long_side: int) -> NDArray[np.uint8]:

@@ -10,14 +10,14 @@ from protocols.keys import KeyFileError, PublicKeys
 from protocols.url import Url, asks_for_keys, parse_sink, parse_source
 from streamer.assemble import Parts, patience_s
 from streamer.config import Config, ConfigError, Problem
-from streamer.control import PAINTINGS, ChangeError
+from streamer.control import ChangeError
 from streamer.edges import bind_for_a_moment, make_keyring, make_sinks, make_source
 from streamer.exits import FatalError
 from streamer.listening import check_certificate
 from streamer.log import configure as configure_log
 from streamer.picture import PictureError
 from streamer.pipeline import Pipeline
-from streamer.section import NONE
+from streamer.recipe import PAINTINGS, renamed
 from streamer.settings import KEYS, nested, reload_of, value_of
 
 
@@ -127,14 +127,13 @@ class Exchange:
             ConfigError: a painting cannot be used.
         """
         gallery = self._pipeline.gallery
-        names = [key.partition(".")[2] for key in now if key.startswith("paint.")]
-        hot = {name: getattr(config.paint, name) for name in names}
-        for name in PAINTINGS:
-            if hot.get(name) not in (None, NONE):
-                try:
-                    hot[name] = gallery.admit(str(hot[name]))
-                except PictureError as error:
-                    raise ConfigError(Problem(str(error), f"paint.{name}")) from None
+        keys = [key.partition(".")[2] for key in now if key.startswith("paint.")]
+        hot = {key: getattr(config.paint, key) for key in keys}
+        for key in set(PAINTINGS) & set(keys):
+            try:
+                hot[key] = renamed(hot[key], gallery.admit)
+            except PictureError as error:
+                raise ConfigError(Problem(str(error), f"paint.{key}")) from None
         return hot
 
     def _repaint(self, hot: dict[str, object]) -> None:

@@ -11,7 +11,7 @@ import torch
 from models import footprint
 from models.precision import fastest_precision
 from streamer import machine
-from streamer.engine import STYLE_TO_FRAME
+from streamer.originals import STYLE_TO_FRAME
 from streamer.sizing import steps_down
 
 TALLEST = 3 / 4

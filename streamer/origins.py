@@ -9,6 +9,7 @@ from streamer.checkpoint import Origin
 from streamer.config import Config
 from streamer.gallery import Gallery
 from streamer.paint import Hot
+from streamer.recipe import recipe
 
 HEX_DIGITS = 32
 
@@ -40,10 +41,8 @@ class Origins:
         """
         if self._weights is None:
             self._weights = fingerprint(self._config.paint.weights)
-        paintings = [(hot.style, 1.0)]
-        if hot.blend is not None:
-            paintings = [(hot.style, 1 - hot.blend_weight), (hot.blend, hot.blend_weight)]
-        style = [f"{self._digest(name, self._gallery.edition(name))}*{share:g}" for name, share in paintings if share]
+        paintings = recipe(hot).items()
+        style = [f"{self._digest(name, self._gallery.edition(name))}*{share:g}" for name, share in paintings]
         return Origin(
             name=self._config.name,
             version=version("deepmovie"),

@@ -87,6 +87,7 @@ class Pipeline:
             parts.stylizer,
             follower=parts.follower,
             networks=parts.networks,
+            mask=parts.mask,
             size=parts.size,
             device=parts.device,
             telemetry=self.telemetry,

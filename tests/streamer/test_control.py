@@ -63,7 +63,7 @@ def test_with_one_wrong_value_nothing_is_changed_and_every_problem_is_told(contr
     assert told["style"] == (
         "expected one of starry, harvest, storm, blossom, good, torn, got 'stary'; did you mean starry?"
     )
-    assert told["color"] == "expected 'style' or 'content', got 'red'"
+    assert told["color"] == "expected 'style' or 'content' or 'matched', got 'red'"
     assert told["iterations"] == "expected a whole number from 1 to 1000, got 0"
     assert told["blend"].endswith("torn.png is damaged")
 
