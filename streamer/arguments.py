@@ -53,12 +53,12 @@ class Parser(argparse.ArgumentParser):
 
 def add_settings(parser: Parser) -> None:
     """Let ``parser`` take every setting."""
-    parser.add_argument("source", metavar="SOURCE", nargs="?", help=_help("source"))
-    parser.add_argument("sinks", metavar="SINK", nargs="*", help=_help("sinks"))
+    parser.add_argument("source", metavar="SOURCE", nargs="?", help=setting_help("source"))
+    parser.add_argument("sinks", metavar="SINK", nargs="*", help=setting_help("sinks"))
     parser.add_argument("-c", "--config", metavar="FILE", type=Path, help="a TOML file of settings")
     for flag, key in FLAGS.items():
-        parser.add_argument(flag, metavar=flag[2:].rpartition("-")[2].upper(), dest=key, help=_help(key))
-    parser.add_argument("--once", action=argparse.BooleanOptionalAction, default=None, help=_help("once"))
+        parser.add_argument(flag, metavar=flag[2:].rpartition("-")[2].upper(), dest=key, help=setting_help(key))
+    parser.add_argument("--once", action=argparse.BooleanOptionalAction, default=None, help=setting_help("once"))
     parser.add_argument(
         "--set", metavar="KEY=VALUE", dest="assignments", action="append", default=[], help="any setting by its key"
     )
@@ -73,6 +73,14 @@ def settings_in(parser: Parser, found: argparse.Namespace) -> dict[str, object]:
         if sum(other == key for other, _ in pairs) > 1:
             parser.error(f"{key} is given twice")
     return settings
+
+
+def setting_help(key: str) -> str:
+    """Return what a setting is, for a flag that stands for it."""
+    field = KEYS[key]
+    shown = word_for_none(field) if field.default is None else field.default
+    default = " ".join(shown) if isinstance(shown, tuple) else str(shown).lower()
+    return f"{field.description} [{default}]".replace("%", "%%")
 
 
 def positive(text: str) -> float:
@@ -108,10 +116,3 @@ def _assignments(parser: Parser, assignments: Iterable[str]) -> list[tuple[str, 
         if "=" not in assignment:
             parser.error(f"--set takes KEY=VALUE, got {assignment!r}")
     return [(key.strip(), value) for key, _, value in (assignment.partition("=") for assignment in assignments)]
-
-
-def _help(key: str) -> str:
-    field = KEYS[key]
-    shown = word_for_none(field) if field.default is None else field.default
-    default = " ".join(shown) if isinstance(shown, tuple) else str(shown).lower()
-    return f"{field.description} [{default}]".replace("%", "%%")

@@ -16,6 +16,7 @@ from streamer.arguments import Parser, add_settings, count, natural, picture_siz
 from streamer.config import ConfigError, Security
 from streamer.paint import Paint
 from streamer.redaction import text
+from streamer.render.command import render
 from streamer.service_commands import install_service, uninstall_service
 from streamer.settings import Inputs, load, nearest
 
@@ -402,6 +403,7 @@ COMMANDS = {
     "send": Command("publish any source over ZeroMQ, as a camera to test with", _send),
     "watch": Command("look at any stream in numbers, and keep what came", _watch),
     "keygen": Command("make a key, to let chosen peers in over the network", _keygen),
+    "render": Command("paint a film, without a deadline", render),
     "demo": Command("show what it does, in a minute", _demo),
     "compare": Command("say how well and how steadily a clip is painted", _compare),
     "bench": Command("measure what this machine does", _bench),

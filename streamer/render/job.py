@@ -1,0 +1,141 @@
+"""Everything that decides how a rendered film looks, to the bit."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from streamer.paint import Paint
+
+UNUSED = ("fps", "fade_s", "lag", "styles_folder", "iterations", "size")
+"""Settings of painting that films do not heed, or that a job has of its own."""
+LIBRARIES = ("deepmovie", "torch", "numpy", "opencv-python-headless", "av")
+"""Whose versions decide about the last bit."""
+_ENDS_BYTES = 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What is painted, and how."""
+
+    source: Path
+    """A film, a folder of pictures or a picture; absolute."""
+    rate: Fraction
+    """Pictures per second, of a folder."""
+    suffix: str
+    """Of what is written: of a film, or of pictures."""
+    paint: Paint
+    iterations: int
+    """Per frame and pass."""
+    first_iterations: int
+    """Of the first frame of a scene."""
+    passes: int
+    size: int
+    """Long side in pixels; larger frames are made smaller."""
+    chunk: int
+    """Frames between checkpoints."""
+    crf: int
+    threads: int
+    precision: str
+    """Of the network's numbers: a name that torch knows."""
+    device: str
+    files: Mapping[str, str]
+    """SHA-256 of each file that the settings name; of the source, see `digest_of_source`."""
+    versions: Mapping[str, str] = dataclasses.field(default_factory=lambda: {name: version(name) for name in LIBRARIES})
+
+    def to_json(self) -> str:
+        """Return it as text."""
+        return json.dumps(self._plain() | {"source": str(self.source)}, indent=2)
+
+    @classmethod
+    def of_json(cls, text: str | bytes) -> "Job":
+        """Return the job whose text this is.
+
+        Raises:
+            ValueError: it is none.
+        """
+        try:
+            fields: dict[str, Any] = json.loads(text)
+            return cls(
+                **fields
+                | {
+                    "source": Path(fields["source"]),
+                    "rate": Fraction(fields["rate"]),
+                    "paint": Paint.model_validate(fields["paint"]),
+                }
+            )
+        except (TypeError, KeyError, ArithmeticError) as error:
+            raise ValueError(f"this is no job: {error}") from None
+
+    def differences(self, other: "Job") -> list[str]:
+        """Return what makes the two paint differently, as "key: mine, not its"; where the source lies does not."""
+        mine, its = dict(_flat(self._plain())), dict(_flat(other._plain()))
+        keys = [key for key in {**mine, **its} if mine.get(key) != its.get(key)]
+        return [f"{key}: {mine.get(key, 'none')}, not {its.get(key, 'none')}" for key in keys]
+
+    def _plain(self) -> dict[str, Any]:
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        del fields["source"]
+        paint = self.paint.model_dump(mode="json", exclude=set(UNUSED))
+        return fields | {"rate": str(self.rate), "paint": paint}
+
+
+def files_named(paint: Paint) -> dict[str, Path]:
+    """Return the files that the settings of painting name, by the name there."""
+    texts = [text for value in paint.model_dump(exclude=set(UNUSED)).values() for text in _texts(value)]
+    # A painting may have a weight behind it (storm.jpg=0.5), and a network its kind before it (onnx:flow.onnx).
+    names = {name for text in texts for name in (text, text.rpartition("=")[0], text.partition(":")[2])}
+    return {name: Path(name).expanduser() for name in sorted(names) if name and Path(name).expanduser().is_file()}
+
+
+def digests(files: Mapping[str, Path]) -> dict[str, str]:
+    """Return the SHA-256 of each file.
+
+    Raises:
+        OSError: one cannot be read.
+    """
+    return {name: _sha256(path) for name, path in files.items()}
+
+
+def digest_of_source(source: Path) -> str:
+    """Return what tells one film from another without reading all of it: its length, its beginning and its end.
+
+    Of a folder: the names, lengths, beginnings and ends of its files.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    found = hashlib.sha256()
+    files = [source] if source.is_file() else sorted(each for each in source.iterdir() if each.is_file())
+    for path in files:
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            head = file.read(_ENDS_BYTES)
+            file.seek(max(0, size - _ENDS_BYTES))
+            found.update(f"{path.name if source.is_dir() else ''}\0{size}\0".encode() + head + file.read(_ENDS_BYTES))
+    return found.hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, tuple):
+        yield from (text for item in value for text in _texts(item))
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
