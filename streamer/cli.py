@@ -1,6 +1,7 @@
 """The ``deepmovie`` command. Each command imports what is heavy itself, so that help and ``check`` answer at once."""
 
 import os
+import shlex
 import sys
 import traceback
 from argparse import Namespace
@@ -19,6 +20,9 @@ from streamer.redaction import text
 from streamer.render.command import render
 from streamer.service_commands import install_service, uninstall_service
 from streamer.settings import Inputs, load, nearest
+
+AMOUNTS = ("frames", "judged", "iterations", "passes", "live", "reference")
+"""Those options of ``compare`` that say how much is painted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,37 +215,52 @@ def _demo(arguments: Sequence[str]) -> int:
 def _compare(arguments: Sequence[str]) -> int:
     parser = Parser(
         "compare",
-        "Paint a clip as the daemon does and frame by frame, and say how near to the style and how steady each is.\n"
-        "The energy gap is 0 for the energy that many iterations reach, and 1 for the frame itself.",
+        "Paint clips in every way of the paper and in the daemon's own, and say how near to the style and how steady\n"
+        "each is, and what it costs: as a table, or as a page with the paper's figures. Says first how long it takes.",
         """\
   deepmovie compare clip.mp4
-  deepmovie compare clip.mp4 --style starry_night.jpg --start 32 --every 2 --iterations 2 4 --out rows.png""",
+  deepmovie compare clip.mp4 --start 32 --report page.html
+  deepmovie compare a.mp4 b.mp4 --style starry_night.jpg storm --effort full --report page.html --json""",
     )
-    parser.add_argument("clip", metavar="CLIP", help="a film, or test:#live=no for the built-in scene")
-    _add_paint(parser)
-    parser.add_argument("--size", type=count, default=256, help="long side in pixels [256]")
-    parser.add_argument("--start", type=natural, default=0, metavar="N", help="the first frame [0]")
-    parser.add_argument("--every", type=count, default=1, metavar="N", help="take every Nth frame [1]")
-    parser.add_argument("--frames", type=count, default=12, metavar="N", help="how many [12]")
-    parser.add_argument(
-        "--iterations", type=count, nargs="+", default=[2], metavar="N", help="per frame, one row for each [2]"
-    )
-    parser.add_argument(
-        "--independent", type=count, default=150, metavar="N", help="per frame painted from itself [150]"
-    )
-    parser.add_argument("--reference", type=count, default=300, metavar="N", help="for the energy to reach [300]")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write the pictures as a PNG")
+    parser.add_argument("clips", metavar="INPUT", nargs="+", help="a film, or test:#live=no for the built-in scene")
+    parser.add_argument("--style", nargs="+", default=[], help="built-in paintings or picture files [starry]")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write a page with all figures, complete in itself")
+    parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="write the figures as pictures below 300 kB")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--size", type=count, default=256, metavar="N", help="long side in pixels [256]")
+    parser.add_argument("--start", type=natural, default=0, metavar="N", help="the first frame of each clip [0]")
+    parser.add_argument("--every", type=count, default=2, metavar="N", help="take every Nth frame [2]")
+    parser.add_argument(
+        "--effort", choices=("quick", "full"), default="quick", help="how much, for all that follow [quick]"
+    )
+    parser.add_argument("--frames", type=count, metavar="N", help="how many of each clip [10 or 14]")
+    parser.add_argument("--judged", type=count, metavar="N", help="of these, the last N count [4 or 6]")
+    parser.add_argument("--iterations", type=count, metavar="N", help="per frame, for the paper's methods [20 or 60]")
+    parser.add_argument("--passes", type=count, metavar="N", help="of back-tracking, in the same iterations [2]")
+    parser.add_argument("--live", type=count, nargs="+", metavar="N", help="per frame, for the daemon's way [2 4]")
+    parser.add_argument("--reference", type=count, metavar="N", help="for the energy to reach [150 or 400]")
+    parser.add_argument("--weights", dest="paint.weights", help="as for run")
+    parser.add_argument("--device", dest="paint.device", help="as for run")
+    parser.add_argument(
+        "--set", metavar="KEY=VALUE", dest="assignments", action="append", default=[], help="any setting of paint"
+    )
     found = parser.read(arguments)
-    paint = _paint(found)
+    paint = load(None, {}, settings_in(parser, found)).config.paint
+    for style in found.style:
+        load(None, {}, {"paint.style": style})
     from streamer import log  # noqa: PLC0415 - only here
-    from streamer.compare import Effort, compare  # noqa: PLC0415 - imports torch
+    from streamer.compare import Outputs, Task, compare  # noqa: PLC0415 - imports torch
+    from streamer.compare_methods import effort  # noqa: PLC0415 - imports torch
     from streamer.quality import Clip  # noqa: PLC0415 - imports torch
 
     log.configure(level="warning")
-    clip = Clip(found.clip, start=found.start, every=found.every, frames=found.frames, size=found.size)
-    effort = Effort(live=found.iterations, independent=found.independent, reference=found.reference)
-    return compare(clip, paint, effort, out=found.out, as_json=found.json)
+    amount = effort(found.effort, **{key: getattr(found, key) for key in AMOUNTS if getattr(found, key)})
+    clips = [
+        Clip(clip, start=found.start, every=found.every, frames=amount.frames, size=found.size) for clip in found.clips
+    ]
+    outputs = Outputs(report=found.report, pictures=found.pictures, as_json=found.json)
+    command = shlex.join(["deepmovie", "compare", *arguments])
+    return compare(Task(clips, found.style or [paint.style], paint, amount, outputs, command))
 
 
 def _bench(arguments: Sequence[str]) -> int:
@@ -405,7 +424,7 @@ COMMANDS = {
     "keygen": Command("make a key, to let chosen peers in over the network", _keygen),
     "render": Command("paint a film, without a deadline", render),
     "demo": Command("show what it does, in a minute", _demo),
-    "compare": Command("say how well and how steadily a clip is painted", _compare),
+    "compare": Command("paint clips in every way of the paper, in figures and numbers", _compare),
     "bench": Command("measure what this machine does", _bench),
     "doctor": Command("look for what would keep deepmovie from working", _doctor),
     "check": Command("check the settings and show where each comes from", _check),

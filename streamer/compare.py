@@ -1,103 +1,171 @@
-"""``deepmovie compare``: how near to the painting and how steady a clip is painted, in figures and as a picture."""
+"""``deepmovie compare``: the paper's figures and numbers, from any clip and painting."""
 
-import json
-import sys
-from collections.abc import Sequence
+import itertools
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 
-import cv2
-import numpy as np
+import torch
 from rich.console import Console
-from rich.progress import Progress
-from torch import Tensor
 
+from streamer import machine
+from streamer.compare_findings import Findings
+from streamer.compare_methods import Effort
+from streamer.compare_pace import Pace, in_words, seconds_per_iteration
+from streamer.compare_scene import Scene, read_scene
+from streamer.compare_study import Study, cost, study
+from streamer.compare_tables import as_json, as_tables
 from streamer.config import ConfigError
-from streamer.engine import choose_device, make_engine
+from streamer.engine import Engine, choose_device, make_engine, make_gallery
 from streamer.paint import Paint
-from streamer.pixels import to_pixels, to_tensor
-from streamer.quality import Clip, Film, Mark, Row, as_table, paint_alone, paint_film, read_clip
+from streamer.picture import PictureError
+from streamer.quality import Clip
 
 
 @dataclass(frozen=True, slots=True)
-class Effort:
-    """How many iterations each way of painting gets."""
+class Outputs:
+    """Where the findings go."""
 
-    live: Sequence[int] = (2,)
-    """Per frame, for the daemon's own way; one row each."""
-    independent: int = 150
-    """Per frame, for painting each frame from itself."""
-    independent_frames: int = 3
-    """The last ones of the clip."""
-    reference: int = 300
-    """For the energy that counts as reached."""
+    report: Path | None = None
+    """An HTML page."""
+    pictures: Path | None = None
+    """A folder for the figures, each as a picture."""
+    as_json: bool = False
+    """JSON on stdout instead of tables."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether curves and histograms are wanted, which a table does not show."""
+        return self.report is not None or self.pictures is not None or self.as_json
+
+    def check(self) -> None:
+        """Raise ConfigError if they could not be written after minutes of work."""
+        if self.report is not None or self.pictures is not None:
+            from streamer.compare_curves import require_matplotlib  # noqa: PLC0415 - an extra, only for figures
+
+            require_matplotlib()
+        if self.report is not None:
+            _check_writable("report", self.report)
+        if self.pictures is not None:
+            try:
+                self.pictures.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise ConfigError(f"pictures: {self.pictures} cannot be made: {error.strerror}") from None
+            _check_writable("pictures", self.pictures / "frames.jpg")
 
 
-def compare(clip: Clip, paint: Paint, effort: Effort, *, out: Path | None, as_json: bool) -> int:
-    """Paint a clip in two ways, print a table or JSON, and return the exit code.
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is asked for."""
 
-    Args:
-        clip: what to paint.
-        paint: style, weights and device.
-        effort: iterations.
-        out: a PNG for the pictures: the source, then a row for each way.
-        as_json: print JSON.
+    clips: Sequence[Clip]
+    styles: Sequence[str]
+    """Paintings, given as ``paint.style`` is; each clip is painted in each."""
+    paint: Paint
+    """Everything else of how it is painted."""
+    effort: Effort
+    outputs: Outputs
+    command: str
+    """As it was typed: whoever reads the findings can repeat them."""
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs of clip and painting there are."""
+        return len(self.clips) * len(self.styles)
+
+
+def compare(task: Task) -> int:
+    """Paint every clip in every style and every way, write what was found, and return the exit code.
 
     Raises:
-        ConfigError: the clip cannot be read or is too short, or the style or the weights cannot be used.
+        ConfigError: before the work begins, if a clip, a style, the weights or an output cannot be used.
     """
-    if out:
-        _check_writable(out)  # before minutes of work
-    device, _ = choose_device(paint.device)
-    frames = [to_tensor(frame.image, size=clip.size, device=device) for frame in read_clip(clip)]
-    engine = make_engine(paint, device=device, size=clip.size)
-    last = frames[-effort.independent_frames :]
-    total = len(frames) * sum(effort.live) + len(last) * effort.independent + effort.reference
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task("painting", total=total)
-
-        def tick(iterations: int) -> None:
-            progress.advance(task, iterations)
-
-        reference = paint_alone(engine.objective, frames[-1], effort.reference)
-        mark = Mark.between(engine.objective, frames[-1], reference)
-        tick(effort.reference)
-        films = [paint_film(engine, "carried", frames, iterations, tick=tick) for iterations in effort.live]
-        films.append(paint_film(engine, "independent", last, effort.independent, tick=tick))
-    if out:
-        _save(out, frames, films)
-    rows = [film.row(engine.objective, [mark]) for film in films]
-    (_print_json if as_json else _print_table)(rows, mark)
+    task.outputs.check()
+    device, _ = choose_device(task.paint.device)
+    scenes = [read_scene(clip, device=device) for clip in task.clips]
+    _check_styles(task)
+    began = time.monotonic()
+    studies = _studies(task, scenes, device)
+    found = _findings(task, studies, device=device, seconds=time.monotonic() - began)
+    _write(task.outputs, found, studies)
+    if task.outputs.as_json:
+        print(as_json(found))  # noqa: T201 - what the command was asked for
+    else:
+        Console().print(as_tables(found))
     return 0
 
 
-def _check_writable(out: Path) -> None:
-    existed = out.exists()
+def _check_styles(task: Task) -> None:
+    """Open every painting, as the last one's turn comes after a long time."""
+    for style in task.styles:
+        gallery = make_gallery(task.paint.model_copy(update={"style": style}), size=task.clips[0].size)
+        try:
+            gallery.picture(gallery.name_of(style))
+        except PictureError as error:
+            raise ConfigError(f"style: {error}") from None
+
+
+def _studies(task: Task, scenes: Sequence[Scene], device: torch.device) -> list[Study]:
+    """Return what is found about every pair; says before it begins how long it will take."""
+    engines = _engines(task, device)
+    first = next(engines)
+    whole = task.outputs.whole
+    total = task.pairs * cost(task.effort, whole=whole)
+    about = in_words(total * seconds_per_iteration(first, scenes[0]))
+    pairs = f"{task.pairs} pair{'s' if task.pairs > 1 else ''} of clip and painting"
+    Console(stderr=True).print(f"{pairs}, {total} iterations: about {about}", highlight=False)
+    with Pace(total) as pace:
+        return [
+            study(engine, scene, task.effort, whole=whole, tick=pace.tick)
+            for engine in itertools.chain([first], engines)
+            for scene in scenes
+        ]
+
+
+def _engines(task: Task, device: torch.device) -> Iterator[Engine]:
+    for style in task.styles:
+        yield make_engine(task.paint.model_copy(update={"style": style}), device=device, size=task.clips[0].size)
+
+
+def _findings(task: Task, studies: Sequence[Study], *, device: torch.device, seconds: float) -> Findings:
+    return Findings(
+        version=version("deepmovie"),
+        command=task.command,
+        machine={
+            "processor": machine.processor(),
+            "cores": machine.cores(),
+            "device": str(device),
+            "torch": torch.__version__,
+            "load": machine.load(),
+        },
+        effort=asdict(task.effort),
+        settings=task.paint.model_dump(exclude_defaults=True, exclude={"style"}),
+        seconds=seconds,
+        pairs=[each.found for each in studies],
+    )
+
+
+def _write(outputs: Outputs, found: Findings, studies: Sequence[Study]) -> None:
+    if outputs.report is not None:
+        from streamer.compare_page import page  # noqa: PLC0415 - needs an extra
+
+        try:
+            outputs.report.write_text(page(found, studies), encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"report: {outputs.report} cannot be written: {error.strerror}") from None
+    if outputs.pictures is not None:
+        from streamer.compare_sheet import write_pictures  # noqa: PLC0415 - needs an extra
+
+        write_pictures(outputs.pictures, studies)
+
+
+def _check_writable(key: str, path: Path) -> None:
+    existed = path.exists()
     try:
-        out.open("ab").close()
+        path.open("ab").close()
     except OSError as error:
-        raise ConfigError(f"out: {out} cannot be written: {error.strerror}") from None
+        raise ConfigError(f"{key}: {path} cannot be written: {error.strerror}") from None
     if not existed:
-        out.unlink()
-
-
-def _save(out: Path, frames: Sequence[Tensor], films: Sequence[Film]) -> None:
-    """Write the source's last frames and each film's, below each other."""
-    count = min(len(film.images) for film in films)
-    rows = [[to_pixels(image) for image in row[-count:]] for row in (frames, *(film.images for film in films))]
-    picture = np.vstack([np.hstack(row) for row in rows])
-    encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
-    try:
-        out.write_bytes(encoded.tobytes())
-    except OSError as error:
-        raise ConfigError(f"out: {out} cannot be written: {error.strerror}") from None
-
-
-def _print_json(rows: Sequence[Row], mark: Mark) -> None:
-    energy = {"start": mark.start, "reference": mark.reference}
-    print(json.dumps({"energy": energy, "rows": [asdict(row) for row in rows]}, indent=2))  # noqa: T201 - asked for
-
-
-def _print_table(rows: Sequence[Row], mark: Mark) -> None:
-    title = f"energy of the frame itself {mark.start:.2f}, of the reference {mark.reference:.2f}"
-    Console().print(as_table(title, rows))
+        path.unlink()

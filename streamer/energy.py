@@ -11,15 +11,18 @@ from streamer.paint import Hot, Method, Paint
 
 def make_objective(network: VGG, look: Look, paint: Paint) -> AdjointObjective:
     """Return the energy of a look, which was taken from these `style_layers`."""
-    return AdjointObjective(
-        Objective(
-            network,
-            look.style,
-            balance=balance_of(paint, paint),
-            content_layers=weights_of(paint.content_layers),
-            style_weights=weights_of(paint.style_layers),
-            penalty=paint.temporal_loss,
-        )
+    return AdjointObjective(readable_objective(network, look, paint))
+
+
+def readable_objective(network: VGG, look: Look, paint: Paint) -> Objective:
+    """Return the same in its readable form; another fast one can take its place, and keeps its packed kernels."""
+    return Objective(
+        network,
+        look.style,
+        balance=balance_of(paint, paint),
+        content_layers=weights_of(paint.content_layers),
+        style_weights=weights_of(paint.style_layers),
+        penalty=paint.temporal_loss,
     )
 
 
