@@ -72,6 +72,11 @@ class PaperStylizer:
         self._observer.reset()
 
     @property
+    def objective(self) -> Objective:
+        """What is painted towards."""
+        return self._objective
+
+    @property
     def memory(self) -> Memory | None:
         """What the next frame would go on from; None: it begins a scene. There are no moments and no rest in it."""
         if self._last is None:

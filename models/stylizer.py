@@ -89,6 +89,11 @@ class Stylizer:
         self._observer.reset()
 
     @property
+    def objective(self) -> Objective:
+        """What is painted towards."""
+        return self._objective
+
+    @property
     def memory(self) -> Memory | None:
         """What the next frame would go on from; None: it begins a scene."""
         return self._memory

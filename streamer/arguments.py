@@ -16,6 +16,8 @@ FLAGS = {
     "--size": "paint.size",
     "--fps": "paint.fps",
     "--iterations": "paint.iterations",
+    "--init": "paint.init",
+    "--lag": "paint.lag",
     "--style-strength": "paint.style_strength",
     "--flow": "paint.flow",
     "--weights": "paint.weights",

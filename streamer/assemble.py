@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from models.stylizer import Stylizer as Carrying
+from models.hindsight import Hindsight
 from protocols.curve import Keyring
 from protocols.endpoints import Sink, Source
 from protocols.grammar import read_options
@@ -52,6 +52,8 @@ class Parts:
     """Whose memory is kept for the next process: the stylizer, if it can."""
     mask: Mask | None = None
     """Says where to paint; None: everywhere."""
+    hindsight: Hindsight | None = None
+    """What paints frames on while they wait for their future; None: no frame waits."""
     follower: Follower | None = None
     """Lets the stylizer follow the settings; None: it paints as it does at the start."""
     networks: Sequence[Fallible] = ()
@@ -85,7 +87,8 @@ def assemble(config: Config) -> Parts:
         troubles={**troubles, "size": "too_large"} if size < wanted else troubles,
         gallery=gallery,
         mask=make_mask(config.paint),
-        lasting=stylizer if isinstance(stylizer, Carrying) else None,
+        lasting=stylizer,
+        hindsight=engine.hindsight(stylizer),
         follower=Restyler(engine, stylizer, gallery, hot_settings(config.paint, gallery)),
         networks=engine.networks,
     )

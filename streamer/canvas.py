@@ -183,6 +183,19 @@ class Canvas:
         painting = Painting(stylized.iterations, stylized.restarted, stylized.temporal_error)
         return Painted(wet.source, replace(wet.source, image=to_pixels(image), painting=painting), stylized, wet.sight)
 
+    def shrink(self, sight: Sight, reason: str) -> bool:
+        """Paint smaller from the next frame on, as there was no memory to paint this one on; return whether it can."""
+        height, width = sight.content.shape[-2:]
+        if not self._sizing.step_down(long_side=max(height, width)):
+            return False
+        self._begin_smaller(height, width, reason)
+        return True
+
+    def _begin_smaller(self, height: int, width: int, reason: str) -> None:
+        log.warning("engine_oom", width=width, height=height, next_size=self._sizing.size(), error=reason)
+        self._stylizer.reset()
+        torch.cuda.empty_cache()
+
     def _tell_of_networks(self) -> None:
         for network in self._networks:
             wrong = network.complaint
@@ -209,9 +222,7 @@ class Canvas:
                 return wet
             # Here the exception is gone, and with it the tensors that its traceback held.
             sight = None
-            log.warning("engine_oom", width=width, height=height, next_size=self._sizing.size(), error=reason)
-            self._stylizer.reset()
-            torch.cuda.empty_cache()
+            self._begin_smaller(height, width, reason)
 
     def _on_device(self, source: Frame, budget: Budget, hot: Hot, sight: Sight) -> Wet:
         level = self._follower.match(sight) if self._follower is not None else None

@@ -16,7 +16,9 @@ from torch import Tensor
 from models import paintings
 from models.adjoint import AdjointObjective
 from models.cuts import CutDetector
+from models.descent import Loop
 from models.flow import FlowEstimator
+from models.hindsight import Hindsight, Remembering
 from models.initialization import PaperStylizer
 from models.look import Look, Mixture, Original
 from models.precision import fastest_precision
@@ -86,11 +88,15 @@ class Engine:
             cuts: tells where a new scene begins; None: a detector.
         """
         way, cuts = way or self.paint.init, cuts or CutDetector()
-        device = self.objective.objective.network.device
-        loop = Replayed(tail=Tail()) if device.type == "cuda" else None
         if way == "carried":
-            return Stylizer(self.objective, flow=self.flow, cuts=cuts, fill=self.fill, loop=loop)
-        return PaperStylizer(self.objective, init=way, flow=self.flow, cuts=cuts, loop=loop)
+            return Stylizer(self.objective, flow=self.flow, cuts=cuts, fill=self.fill, loop=self._loop())
+        return PaperStylizer(self.objective, init=way, flow=self.flow, cuts=cuts, loop=self._loop())
+
+    def hindsight(self, stylizer: Remembering) -> Hindsight | None:
+        """Return what paints this stylizer's frames on while they wait; None: the settings let none wait."""
+        if not self.paint.lag:
+            return None
+        return Hindsight(stylizer, lag=self.paint.lag, flow=self.flow, loop=self._loop())
 
     def look_at(self, painting: NDArray[np.uint8]) -> Original:
         """Return a painting, H x W x 3, looked at in the size in which frames can take it on."""
@@ -111,6 +117,10 @@ class Engine:
             return self
         objective = self.objective.objective.restyled(look.style, balance)
         return replace(self, objective=self.objective.restyled(objective), look=look, mixture=mixture or self.mixture)
+
+    def _loop(self) -> Loop | None:
+        """Return a new loop for this device; each has one recording, so that each kind of descent has its own."""
+        return Replayed(tail=Tail()) if self.objective.objective.network.device.type == "cuda" else None
 
 
 def make_engine(

@@ -11,10 +11,11 @@ import structlog
 from models.descent import Budget
 from models.stylizer import Stylized
 from protocols.frame import Frame
-from streamer.canvas import Canvas, Painted
+from streamer.canvas import Canvas, Painted, Wet
 from streamer.control import Control
 from streamer.governor import Governor
 from streamer.idle import Hold, Idle
+from streamer.lagging import Prompt, Window
 from streamer.ledger import Place
 from streamer.mailbox import Closed, Mailbox
 from streamer.paint import Hot
@@ -25,6 +26,8 @@ from streamer.telemetry import Telemetry
 HEARTBEAT_S = 1.0
 IDLE_PATIENCE_S = 5.0
 FIRST_STEP_PATIENCE_S = 60.0
+RELEASE_PAUSE_S = 0.02
+"""After each of several frames that leave at once: a live sink has room for two."""
 
 log = structlog.get_logger()
 
@@ -73,6 +76,7 @@ class Painter:
         scout: looks at the frames of the inbox ahead; None: the canvas looks at each when it is painted.
         outlets: each gets every painted frame.
         canvas: where frames are painted; the picture's memory is in there.
+        window: where painted frames wait for their future.
         control: asked before each frame what to do.
         governor: when to begin, and how much to spend.
         telemetry: counts frames.
@@ -80,6 +84,7 @@ class Painter:
         idle: which picture that is.
         keeper: takes over what the stylizer remembers; None: it is lost when the process ends.
         resume_window_s: the longest gap between two frames over which the painting goes on.
+        silence_s: what waits for its future waits no longer when no frame came for so long.
         stop: what is in flight now is finished, as quickly as can be.
         pulse: shows that the loop moves.
         clock: monotonic, seconds.
@@ -92,6 +97,7 @@ class Painter:
         scout: Scout | None = None,
         outlets: Sequence[Outlet],
         canvas: Canvas,
+        window: Window | None = None,
         control: Control,
         governor: Governor,
         telemetry: Telemetry,
@@ -99,6 +105,7 @@ class Painter:
         idle: Idle | None = None,
         keeper: Keeper | None = None,
         resume_window_s: float,
+        silence_s: float = 3.0,
         stop: Event,
         pulse: Pulse | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -107,6 +114,7 @@ class Painter:
         self._scout = scout
         self._outlets = outlets
         self._canvas = canvas
+        self._window = window or Prompt()
         self._control = control
         self._governor = governor
         self._telemetry = telemetry
@@ -114,11 +122,12 @@ class Painter:
         self._idle = idle or Hold()
         self._keeper = keeper
         self._resume_window_s = resume_window_s
+        self._silence_s = silence_s
         self._stop = stop
         self._clock = clock
         self._watchers: list[Watcher] = []
         self._is_over = False
-        self._redirecting = Lock()
+        self._redirecting, self._between = Lock(), Event()
         self._hot, self._paused = control.current, False
         self._published = 0
         self._last: Painted | None = None
@@ -151,10 +160,13 @@ class Painter:
                 else:
                     self._work(frame, self._budget(waited=waited))
         except Closed:
+            self._release()
             if self._keeper:
                 self._keeper.take(self._hot)
         finally:
             self.pulse.rest()
+            for _ in range(self._telemetry.frames.account().working):
+                self._telemetry.frames.drop("failed", Place.WORKING)
             with self._redirecting:
                 self._is_over = True
             for outlet in self._outlets:
@@ -168,6 +180,8 @@ class Painter:
         self._telemetry.pause(is_paused=self._paused)
         if orders.afresh:
             self._canvas.reset()
+        if self._paused and self._live:
+            self._release()
 
     def _await_tick(self) -> None:
         """Wait until a frame may be begun; while painting is paused, a file's frames wait for it to go on."""
@@ -204,12 +218,31 @@ class Painter:
 
     def _improve(self) -> bool:
         """Use the time until a frame comes; return whether that was of use."""
-        if self._last is None or not self._live or self._paused or self._stop.is_set():
+        if not self._live or self._paused or self._stop.is_set():
             return False
+        if len(self._window) or self._last is None:
+            return self._release_in_silence()
         self.pulse.expect(self._patience_s)
         better = self._idle.spend(self._last, self._hot)
-        self._last = better or self._last
+        if better is not None:
+            self._last = better
+            self._window.refine(better.stylized)
         return better is not None
+
+    def _release_in_silence(self) -> bool:
+        """Publish what waits for its future once the source has been silent for long; return whether it was."""
+        if self._received_at is None or self._clock() - self._received_at < self._silence_s:
+            return False
+        return self._release()
+
+    def _release(self) -> bool:
+        """Publish what waits for its future, as that does not come; return whether there was any."""
+        frames = self._window.release()
+        for wet in frames:
+            self._publish(wet)
+            if self._live:
+                self._between.wait(RELEASE_PAUSE_S)
+        return bool(frames)
 
     def _until_heartbeat_s(self) -> float:
         return max(0.0, self._sent_at + HEARTBEAT_S - self._clock())
@@ -219,22 +252,21 @@ class Painter:
         return Budget(1, self._clock()) if self._stop.is_set() else budget
 
     def _work(self, frame: Frame, budget: Budget) -> None:
-        """Paint and publish one frame, and account for it whatever happens."""
+        """Paint one frame, and publish it or those whose future it was."""
         self._telemetry.frames.begin()
         began = self._clock()
         self.pulse.expect(self._patience_s)
-        try:
-            self._forget_old_picture(frame)
-            sight = self._scout.sight_of(frame) if self._scout else None
-            painted = self._canvas.paint(frame, budget, self._hot, at_s=frame.pts, sight=sight)
-        except BaseException:
-            self._telemetry.frames.drop("failed", Place.WORKING)
-            raise
-        if painted is None:
+        self._forget_old_picture(frame)
+        sight = self._scout.sight_of(frame) if self._scout else None
+        first, again = self._window.share(budget)
+        wet = self._canvas.stylize(frame, first, self._hot, at_s=frame.pts, sight=sight)
+        if wet is None:
             self._telemetry.frames.drop("nonfinite", Place.WORKING)
             return
-        self._publish(painted)
-        self._governor.finish(painted.stylized.iterations)
+        leaving = self._window.add(wet, again)
+        for each in leaving.frames:
+            self._publish(each)
+        self._governor.finish(leaving.iterations)
         # A step may take four times as long as the longest before it, which is slowly forgotten.
         self._patience_s = max(IDLE_PATIENCE_S, 4 * (self._clock() - began), 0.9 * self._patience_s)
 
@@ -244,11 +276,12 @@ class Painter:
             log.info("painting_restarted", gap_s=round(frame.received_at - last, 1))
             self._canvas.reset()
 
-    def _publish(self, painted: Painted) -> None:
+    def _publish(self, wet: Wet) -> None:
+        painted = self._canvas.finish(wet)
         frame = replace(painted.frame, dropped=painted.source.sequence - self._published)
         self._hand(painted, frame)
         self._telemetry.publish(frame)
-        self._control.painted(frame, self._hot)
+        self._control.painted(frame, wet.hot)
         self._published += 1
         self._last, self._sent_at = painted, self._clock()
         if self._keeper:

@@ -22,6 +22,7 @@ from streamer.generations import Generations
 from streamer.governor import Governor, Punctual, Unhurried
 from streamer.idle import Hold, Idle, Refine, Slate
 from streamer.keeper import Keeper
+from streamer.lagging import Lagging, Prompt, Window
 from streamer.ledger import Place
 from streamer.mailbox import Mailbox
 from streamer.news import News, Tried
@@ -99,6 +100,7 @@ class Pipeline:
             scout=self._scout,
             outlets=[*self._sinks, recordings],
             canvas=canvas,
+            window=_window(parts, canvas, self.telemetry),
             control=self.control,
             governor=_governor(config, live=live),
             telemetry=self.telemetry,
@@ -106,6 +108,7 @@ class Pipeline:
             idle=_idle(config, canvas, parts.gallery),
             keeper=self._keeper,
             resume_window_s=config.input.resume_window_s,
+            silence_s=config.input.stall_timeout_s,
             stop=self._stop,
         )
         self._timeline = Timeline(epoch=time.time_ns() // 1_000_000)
@@ -243,6 +246,12 @@ def _governor(config: Config, *, live: bool) -> Governor:
     if live:
         return Punctual(fps=config.paint.fps, iterations=config.paint.iterations)
     return Unhurried(iterations=config.paint.iterations)
+
+
+def _window(parts: Parts, canvas: Canvas, telemetry: Telemetry) -> Window:
+    if parts.hindsight is None:
+        return Prompt()
+    return Lagging(parts.hindsight, canvas=canvas, telemetry=telemetry)
 
 
 def _keeper(parts: Parts, config: Config, telemetry: Telemetry) -> Keeper | None:

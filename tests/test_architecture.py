@@ -65,7 +65,7 @@ LAYERS = (
     {"energy", "flows", "fills"},
     {"networks"},
     {"painter", "workers", "listening"},
-    {"crew", "idle", "keeper", "scout"},
+    {"crew", "idle", "keeper", "lagging", "scout"},
     {"canvas", "control", "origins"},
     {"finish", "mask"},
     {"stand_in"},

@@ -68,17 +68,17 @@ def again(
 
 def test_where_nothing_moves_a_frame_is_pulled_to_the_mean_of_its_neighbors(pulls: AdjointObjective) -> None:
     frames = [random_image().clone() for _ in range(3)]
-    images = [torch.full_like(frames[0], level) for level in (0.2, 0.9, 0.4)]
+    images = [torch.full_like(frames[0], level) for level in (0.2, 0.5, 0.4)]
     middle = again(pulls, frames, images, 1)
     assert float((middle.image - 0.3).abs().max()) < 0.03
     assert middle.temporal_error == pytest.approx(0.1, abs=0.01), "both neighbors are a tenth away"
     assert (middle.iterations, middle.restarted, middle.failures) == (60, False, 0)
 
 
-@pytest.mark.parametrize(("place", "level"), [(0, 0.9), (2, 0.9)])
+@pytest.mark.parametrize(("place", "level"), [(0, 0.5), (2, 0.5)])
 def test_the_first_and_the_last_frame_have_one_neighbor(pulls: AdjointObjective, place: int, level: float) -> None:
     frames = [random_image().clone() for _ in range(3)]
-    images = [torch.full_like(frames[0], each) for each in (0.2, 0.9, 0.4)]
+    images = [torch.full_like(frames[0], each) for each in (0.2, 0.5, 0.4)]
     assert float((again(pulls, frames, images, place).image - level).abs().max()) < 0.03
 
 
@@ -93,7 +93,7 @@ def test_a_frame_without_neighbors_is_painted_on(objective: AdjointObjective) ->
 def test_what_a_neighbor_does_not_show_is_not_pulled(pulls: AdjointObjective) -> None:
     """The scene moves to the right by eight pixels a frame: each neighbor lacks a strip at its border."""
     frames = [random_image(seed=1).roll(8 * t, -1) for t in range(3)]
-    levels = (0.2, 0.9, 0.4)
+    levels = (0.2, 0.5, 0.4)
     images = [torch.full_like(frames[0], level) for level in levels]
     found = again(pulls, frames, images, 1, dx=8).image
     assert float((found[..., :8] - 0.4).abs().max()) < 0.03, "came into view: only the next frame shows it"
