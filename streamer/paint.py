@@ -88,7 +88,9 @@ class Hot(Section):
     )
     mix: tuple[Annotated[str, AfterValidator(_weighed)], ...] = Field(
         default=(),
-        description='Further paintings with their weights, like ["storm=0.5", "a.jpg=0.2"]; all before them weigh 1.',
+        max_length=8,
+        description='Further paintings with their weights, up to 8, like ["storm=0.5", "a.jpg=0.2"]; the first and its '
+        "blend weigh 1 together.",
         json_schema_extra=HOT,
     )
     style_strength: float = Field(
@@ -104,7 +106,7 @@ class Hot(Section):
     color: Literal["style", "content", "matched"] = Field(
         default="style",
         description="Whose colors the picture has: the painting's (style), those of the frame (content), or the "
-        "painting's as far as the frame is light or dark (matched: the paper's histogram matching).",
+        "painting's, as light or dark as the frame is in its film (matched: the paper's histogram matching).",
         json_schema_extra=HOT,
     )
     light: float = Field(
@@ -180,7 +182,8 @@ class Method(Hot):
     )
     mask: NameOrPath | None = Field(
         default=None,
-        description="A picture that says where to paint: white is painted, black stays the frame.",
+        description="A picture (PNG, JPEG) that says where to paint: white is painted, black stays the frame, gray "
+        "mixes. It is stretched over the frame.",
         json_schema_extra=RESTART,
     )
     content_layers: Annotated[tuple[Annotated[str, AfterValidator(_layer)], ...], AfterValidator(_layers)] = Field(

@@ -143,7 +143,8 @@ def allowed(field: FieldInfo) -> str:
     kinds = get_args(kind) or (kind,)
     word = f" or {word_for_none(field)!r}" if field.default is None else ""
     if isinstance(field.default, tuple):
-        return "a list of texts"
+        most = next(_limits(field, "max_length"), None)
+        return "a list of texts" if most is None else f"a list of up to {most} texts"
     if bool in kinds:
         return "true or false"
     if int in kinds or float in kinds:

@@ -132,6 +132,7 @@ def test_every_setting_is_changed_from_the_page(look: Look, room: Room) -> None:
         "blend_weight": 0.25,
         "style_strength": 0.8,
         "steadiness": 0.1,
+        "light": 0.6,
         "iterations": 2,
         "fps": 9.5,
         "fade_s": 0.5,
@@ -142,17 +143,29 @@ def test_every_setting_is_changed_from_the_page(look: Look, room: Room) -> None:
     look.page.get_by_text("of the source").click()
     await_that(lambda: room.now("settings").items() >= (wanted | {"color": "content"}).items(), timeout_s=PATIENCE_S)
     look.page.select_option("#blend", "")
+    look.page.get_by_text("matched").click()
+    await_that(lambda: room.now("settings")["color"] == "matched", timeout_s=PATIENCE_S)
+    look.await_motion()
     look.page.get_by_text("of the painting").click()
-    look.page.fill("#iterations", "1")
-    look.page.press("#iterations", "Enter")
-    back = {"blend": None, "color": "style", "iterations": 1}
+    for key, value in {"iterations": "1", "light": "0"}.items():
+        look.page.fill(f"#{key}", value)
+        look.page.press(f"#{key}", "Enter")
+    back = {"blend": None, "color": "style", "iterations": 1, "light": 0}
     await_that(lambda: room.now("settings").items() >= back.items(), timeout_s=PATIENCE_S)
+
+
+def test_a_mix_that_others_asked_for_is_told(look: Look, room: Room) -> None:
+    assert not look.page.locator("#mix").is_visible()
+    room.site.change("PATCH", "/api/v1/settings", {"mix": ["dawn=0.5"]})
+    look.await_text("#mix", "mixed with dawn (0.5)")
+    room.site.change("PATCH", "/api/v1/settings", {"mix": []})
+    await_that(lambda: not look.page.locator("#mix").is_visible(), timeout_s=PATIENCE_S)
 
 
 def test_the_page_knows_each_setting_and_its_limits() -> None:
     page = PAGE.read_text()
     knobs = {found[1]: found[0] for found in re.findall(r'(<div[^>]* data-key="(\w+)"[^>]*>)', page)}
-    assert {*knobs, "style", "blend", "color"} == set(Hot.model_fields)
+    assert {*knobs, "style", "blend", "mix", "color"} == set(Hot.model_fields)
     for key, knob in knobs.items():
         limits = {
             name: getattr(limit, name)

@@ -10,6 +10,7 @@ const SETTLE_MS = 2000;
 export class Settings {
   #knobs;
   #blend = document.getElementById("blend");
+  #mix = document.getElementById("mix");
   #colors = [...document.querySelectorAll("#color input")];
   #styles;
   #waiting = {};
@@ -54,6 +55,13 @@ export class Settings {
       if (knob.key === "blend_weight") knob.isOff = settings.blend === null;
     });
     this.#colors.forEach((color) => (color.checked = color.value === settings.color));
+    this.#mix.hidden = !settings.mix.length;
+    this.#mix.textContent = `And mixed with ${settings.mix.map(weighed).join(", ")}, while those above weigh 1.`;
     this.#styles.show(settings.style, settings.blend);
   }
+}
+
+/** From "storm=0.5" to "storm (0.5)". */
+function weighed(part) {
+  return part.replace(/=([^=]*)$/, " ($1)");
 }
