@@ -199,10 +199,7 @@ class Canvas:
     def _tell_of_networks(self) -> None:
         for network in self._networks:
             wrong = network.complaint
-            if wrong is None:
-                self._telemetry.trouble(network.part, None)
-            else:
-                self._telemetry.trouble(network.part, wrong.reason, error=wrong.error, retry_in_s=wrong.retry_in_s)
+            self._telemetry.trouble(network.part, wrong and wrong.reason, error=wrong.error if wrong else "")
 
     def _stylized(self, source: Frame, budget: Budget, hot: Hot, sight: Sight | None) -> Wet:
         """Return the frame, painted at the largest size for which the device has memory."""

@@ -1,5 +1,6 @@
 """A network that may fail while frames are painted, and what stands in for it then: the stream goes on."""
 
+import math
 import time
 from collections.abc import Callable
 from threading import Lock
@@ -11,8 +12,8 @@ from torch import Tensor
 
 from models.errors import NetworkError
 
-REST_S = 10.0
-"""After a failure the network is left alone for so long: most that make it fail outlast a frame, and it takes time."""
+QUIET_S = 10.0
+"""So long must a network have worked to count as sound again; and so often is it told of that it does not."""
 
 log = structlog.get_logger()
 
@@ -22,11 +23,12 @@ class Complaint(NamedTuple):
 
     reason: str
     error: str
-    retry_in_s: float | None = None
 
 
 class Fallible:
     """A network, watched. An answer that is not finite is a failure, too. Any thread may call it.
+
+    It is asked each time anew, so that what comes of a frame depends on the frame and not on the clock.
 
     Args:
         part: what it is for: ``flow`` or ``fill``.
@@ -50,40 +52,46 @@ class Fallible:
         self._lock = Lock()
         self._error = ""
         self._failures = 0
-        self._retry_at = 0.0
+        self._failed_at = self._told_at = -math.inf
 
     @property
     def complaint(self) -> Complaint | None:
-        """What is wrong with it now; None: nothing."""
+        """What is wrong with it, or was a moment ago; None: nothing."""
         with self._lock:
-            if self._error:
-                return Complaint("failed", self._error, max(0.0, self._retry_at - self._clock()))
+            if self._error and not self._is_quiet():
+                return Complaint("failed", self._error)
         return Complaint("on_cpu", self._slow) if self._slow else None
 
     def __call__(self, *pictures: Tensor, stand_in: Callable[..., Tensor]) -> Tensor:
-        """Return what the network makes of the pictures, or what ``stand_in`` does while it fails or rests."""
-        with self._lock:
-            rests = bool(self._error) and self._clock() < self._retry_at
-        if not rests:
-            try:
-                answer = self._network(*pictures)
-            except (NetworkError, torch.OutOfMemoryError) as error:
-                self._fail(str(error).partition("\n")[0])
-            else:
-                if bool(torch.isfinite(answer).all()):
-                    self._recover()
-                    return answer
-                self._fail("it gave numbers that are not finite")
-        return stand_in(*pictures)
+        """Return what the network makes of the pictures or, if it fails, what ``stand_in`` does."""
+        try:
+            answer = self._network(*pictures)
+        except (NetworkError, torch.OutOfMemoryError) as error:
+            self._fail(str(error).partition("\n")[0])
+            return stand_in(*pictures)
+        if not bool(torch.isfinite(answer).all()):
+            self._fail("it gave numbers that are not finite")
+            return stand_in(*pictures)
+        self._succeed()
+        return answer
 
     def _fail(self, error: str) -> None:
         with self._lock:
-            self._error, self._retry_at = error, self._clock() + REST_S
+            now = self._clock()
+            self._error, self._failed_at = error, now
             self._failures += 1
-        log.error("network_failed", part=self.part, error=error, retry_in_s=REST_S)
+            if now - self._told_at < QUIET_S:
+                return
+            self._told_at = now
+            failures = self._failures
+        log.error("network_failed", part=self.part, error=error, failures=failures)
 
-    def _recover(self) -> None:
+    def _succeed(self) -> None:
         with self._lock:
+            if not self._error or not self._is_quiet():
+                return
             failures, self._failures, self._error = self._failures, 0, ""
-        if failures:
-            log.info("network_recovered", part=self.part, failures=failures)
+        log.info("network_recovered", part=self.part, failures=failures)
+
+    def _is_quiet(self) -> bool:
+        return self._clock() - self._failed_at >= QUIET_S
