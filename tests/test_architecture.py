@@ -24,6 +24,8 @@ LAYERS = (
     {"window"},
     {"daemon", "demo", "send", "watch", "compare", "keygen"},
     {"rendering"},
+    {"hands"},
+    {"hand"},
     {"premises"},
     {"wish"},
     {"delivery", "painting", "preview", "progress", "stopping"},

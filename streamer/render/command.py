@@ -55,6 +55,7 @@ def render(arguments: Sequence[str]) -> int:
         threads=found.threads,
         jobs=found.jobs,
         preview=found.preview,
+        hashes=found.hashes,
         overwrite=found.overwrite,
     )
     return rendered(wish, console=Console(stderr=True))
@@ -64,8 +65,8 @@ def _parser() -> Parser:
     parser = Parser(
         "render",
         "Paint a film, a folder of pictures or a picture, without a deadline: every frame, with as many iterations as\n"
-        "you like. Sound, subtitles, times, colors and shape are kept. Whatever ends it, the same command goes on from\n"
-        "there, and the film comes out the same to the bit. What is painted grows in OUTPUT.work.\n\n"
+        "you like. Sound, subtitles, times, colors and shape are kept. Whatever ends it, the same command goes on\n"
+        "from there, and the film comes out the same to the bit. What is painted grows in OUTPUT.work.\n\n"
         "Exit code: 75 if it was stopped or the disk is full, 69 if INPUT cannot be read.",
         """\
   deepmovie render clip.mp4 painted.mp4
@@ -134,6 +135,9 @@ def _add_work(parser: Parser) -> None:
         "--chunk", metavar="N", type=count, default=24, help="frames painted between two checkpoints [24]"
     )
     parser.add_argument("--preview", metavar="FILE", type=Path, help="keep the newest painted frame in a .png or .jpg")
+    parser.add_argument(
+        "--hashes", metavar="FILE", type=Path, help="write the time and the SHA-256 of each painted frame, a line each"
+    )
     parser.add_argument(
         "--overwrite", action="store_true", help="begin anew, whatever was begun, and replace OUTPUT at the end"
     )

@@ -61,6 +61,15 @@ class Delivery:
         self._join(done, made)
         return made
 
+    def hashes(self) -> Iterator[str]:
+        """Yield a line for each frame: its number, its ticks, and the SHA-256 of its pixels before it was encoded."""
+        for chunk in self._chunks:
+            record = self._workshop.record(PAINTED, chunk) or {"hashes": []}
+            for frame, (ticks, digest) in enumerate(
+                zip(self._film.ticks(chunk), record["hashes"], strict=True), chunk.first
+            ):
+                yield f"{frame} {ticks} {digest}\n"
+
     def _join(self, chunks: Sequence[Chunk], made: Path) -> list[str]:
         source = None if isinstance(self._reel, PicturesReel) else self._reel.path
         until = None if chunks[-1].end == self._film.survey.frames else self._film.ends(chunks[-1])

@@ -5,8 +5,13 @@ from dataclasses import dataclass
 from protocols.film import Reel
 from streamer.render.chunks import Chunk, Scene, scenes_of
 from streamer.render.job import Job
+from streamer.render.opening import reel_of
 from streamer.render.survey import Survey
 from streamer.render.timetable import Timetable
+from streamer.render.workshop import Workshop
+
+JOB, SURVEY, TIMETABLE = "job.json", "survey.json", "timetable.bin"
+"""What a workshop knows of its film."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,3 +38,14 @@ class Film:
     def ends(self, chunk: Chunk) -> int:
         """Return the ticks at which a chunk has been seen."""
         return next(iter(self.timetable.ticks(chunk.end, chunk.end + 1)), self.survey.ends)
+
+
+def film_in(workshop: Workshop) -> Film:
+    """Return the film of a workshop, which was looked through.
+
+    Raises:
+        OSError, SourceError: it cannot be read.
+    """
+    job = Job.of_json((workshop.path / JOB).read_bytes())
+    survey = Survey.of_json((workshop.path / SURVEY).read_bytes())
+    return Film(job, reel_of(job.source, rate=job.rate), survey, Timetable(workshop.path / TIMETABLE))

@@ -5,12 +5,11 @@ from contextlib import contextmanager
 
 from streamer.config import ConfigError
 from streamer.render.atomic import put
+from streamer.render.film import JOB, SURVEY
 from streamer.render.job import Job
 from streamer.render.lock import LOCK, BusyError, locked
 from streamer.render.wish import Wish
 from streamer.render.workshop import Workshop
-
-JOB, SURVEY = "job.json", "survey.json"
 
 
 @contextmanager

@@ -25,7 +25,7 @@ class Report(Protocol):
         ...
 
     def scene(self, number: int, frames: int, done: int) -> None:
-        """Work on a scene begins, likewise."""
+        """Work on a scene begins, likewise; or again, if it was not over."""
         ...
 
     def painted(self, scene: int) -> None:
@@ -73,6 +73,9 @@ class Bars:
 
     def scene(self, number: int, frames: int, done: int) -> None:
         """Begin a scene's bar."""
+        if number in self._tasks:
+            [painted] = [task.completed for task in self._progress.tasks if task.id == self._tasks[number]]
+            self._progress.advance(self._film, done - painted)
         self.over(number)
         name = f"scene {number + 1} of {self._scenes}"
         self._tasks[number] = self._progress.add_task(name, total=frames, completed=done)
@@ -110,7 +113,8 @@ class Lines:
         self._clock = clock
         self._due_at = clock() + every_s
         self._frames = self._done = self._begun_with = 0
-        self._began = clock()
+        self._began: float | None = None
+        """When the first frame was painted: before it, an engine is made."""
         self._scenes: dict[int, tuple[int, int]] = {}
 
     def looked(self, frames: int) -> None:
@@ -120,23 +124,26 @@ class Lines:
 
     def film(self, frames: int, done: int, scenes: int) -> None:
         """Say what there is to do."""
-        self._frames, self._done, self._begun_with, self._began = frames, done, done, self._clock()
+        self._frames, self._done, self._begun_with = frames, done, done
         self.say(
             f"painting {frames} frames in {scenes} {'scene' if scenes == 1 else 'scenes'}, of which {done} are done"
         )
 
     def scene(self, number: int, frames: int, done: int) -> None:
         """Note it."""
+        _, painted = self._scenes.get(number, (frames, done))
+        self._done += done - painted
         self._scenes[number] = frames, done
 
     def painted(self, scene: int) -> None:
         """Say how far the film and this scene are if it is time."""
         self._done += 1
+        began = self._began = self._clock() if self._began is None else self._began
         frames, done = self._scenes.get(scene, (0, 0))
         self._scenes[scene] = frames, done + 1
         if not self._is_due():
             return
-        each_s = (self._clock() - self._began) / (self._done - self._begun_with)
+        each_s = (self._clock() - began) / max(1, self._done - self._begun_with - 1)
         whole, this = (_span(max(0, left) * each_s) for left in (self._frames - self._done, frames - done - 1))
         self.say(
             f"painted {self._done} of {self._frames} frames, {each_s:.2f} s each, {whole} left; scene {scene + 1}: "

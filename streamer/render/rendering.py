@@ -8,19 +8,20 @@ from protocols.errors import SinkError, SourceError
 from protocols.film import Reel
 from streamer.exits import Exit, FatalError
 from streamer.render.atelier import threads
-from streamer.render.atomic import put
+from streamer.render.atomic import put, writing
 from streamer.render.delivery import Delivery
-from streamer.render.film import Film
+from streamer.render.film import SURVEY, TIMETABLE, Film, film_in
+from streamer.render.hands import Hands
 from streamer.render.job import Job
 from streamer.render.opening import reel_of
 from streamer.render.painting import Painter
-from streamer.render.premises import SURVEY, taken_up
+from streamer.render.premises import taken_up
 from streamer.render.preview import Preview
 from streamer.render.progress import Report, report_to
 from streamer.render.scenes import SceneWork
 from streamer.render.stopping import StoppedError, raising_on_signal
-from streamer.render.survey import Pixels, Survey, survey
-from streamer.render.timetable import TIMETABLE, Timetable
+from streamer.render.survey import Pixels, survey
+from streamer.render.timetable import Timetable
 from streamer.render.wish import Wish
 from streamer.render.workshop import Workshop
 
@@ -59,58 +60,63 @@ def render(wish: Wish, *, console: Console) -> int:
 def _render(wish: Wish, console: Console) -> None:
     wish.check()
     reel = reel_of(wish.source, rate=wish.rate)
-    with taken_up(wish) as (workshop, job), threads(job.threads):
+    with taken_up(wish) as (workshop, job):
         with report_to(console) as report:
-            known = _survey(job, reel, workshop, report)
-            film = Film(job, reel, known, Timetable(workshop.path / TIMETABLE))
+            film = _film(job, reel, workshop, report)
             delivery = Delivery(film, workshop, wish.out)
             try:
-                _paint(wish, film, [SceneWork(film, workshop, scene) for scene in film.scenes()], report)
+                _paint(wish, film, workshop, report)
             except BaseException:
                 _show_so_far(delivery, workshop, report)
                 raise
+            if wish.hashes:
+                with writing(wish.hashes) as file:
+                    file.writelines(line.encode() for line in delivery.hashes())
             for stream in delivery.deliver():
                 report.say(f"a {wish.out.suffix} cannot hold {stream} of the source: it is left out (.mkv can)")
         workshop.remove()
-    console.print(f"{wish.out}: {known.frames} frames", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{wish.out}: {film.survey.frames} frames", markup=False, highlight=False, soft_wrap=True)
 
 
-def _survey(job: Job, reel: Reel, workshop: Workshop, report: Report) -> Survey:
-    """Return what is known of the film; it is looked through once."""
-    path = workshop.path / SURVEY
-    if path.exists():
-        return Survey.of_json(path.read_bytes())
-    found = survey(
-        reel,
-        workshop.path / TIMETABLE,
-        size=job.size,
-        counts_colors=job.paint.color == "matched",
-        tick=report.looked,
-    )
+def _film(job: Job, reel: Reel, workshop: Workshop, report: Report) -> Film:
+    """Return the film; it is looked through once."""
+    if (workshop.path / SURVEY).exists():
+        return film_in(workshop)
+    counts_colors = job.paint.color == "matched"
+    timetable = workshop.path / TIMETABLE
+    found = survey(reel, timetable, size=job.size, counts_colors=counts_colors, tick=report.looked)
     if found.lost:
         report.say(f"{found.lost} frames of {reel.path} cannot be decoded: they are left out, the rest keeps its time")
     if found.resized:
         report.say(f"{found.resized} frames have another size than the first: they are scaled to it")
-    put(path, found.to_json().encode())
-    return found
+    put(workshop.path / SURVEY, found.to_json().encode())
+    return Film(job, reel, found, Timetable(timetable))
 
 
-def _paint(wish: Wish, film: Film, works: Sequence[SceneWork], report: Report) -> None:
-    passes = film.job.passes
-    report.film(passes * film.survey.frames, sum(work.frames_done() for work in works), len(works))
+def _paint(wish: Wish, film: Film, workshop: Workshop, report: Report) -> None:
+    works = [SceneWork(film, workshop, scene) for scene in film.scenes()]
+    report.film(sum(work.frames() for work in works), sum(work.frames_done() for work in works), len(works))
     missing = [work for work in works if not work.is_over()]
-    if not missing:
-        return
-    painter, preview = Painter(film), Preview(wish.preview)
-    for work in missing:
-        report.scene(work.scene.number, passes * (work.scene.end - work.scene.first), work.frames_done())
+    if wish.jobs > 1 and len(missing) > 1:
+        with Hands(workshop, count=wish.jobs, preview=wish.preview, report=report) as hands:
+            hands.paint(missing)
+    elif missing:
+        with threads(film.job.threads):
+            _paint_here(film, missing, Preview(wish.preview), report)
 
-        def tick(pixels: Pixels, *, number: int = work.scene.number) -> None:
+
+def _paint_here(film: Film, works: Sequence[SceneWork], preview: Preview, report: Report) -> None:
+    painter = Painter(film)
+    for work in works:
+        number = work.scene.number
+        report.scene(number, work.frames(), work.frames_done())
+
+        def tick(pixels: Pixels, *, number: int = number) -> None:
             report.painted(number)
             preview(pixels)
 
         painter.paint(work, tick)
-        report.over(work.scene.number)
+        report.over(number)
 
 
 def _show_so_far(delivery: Delivery, workshop: Workshop, report: Report) -> None:

@@ -49,6 +49,15 @@ class SceneWork:
         if isinstance(task, PaintAgain) and self._shelf.is_through(pass_stage(task.number)):
             self._shelf.forget(pass_stage(task.number - 1))
 
+    def frames(self) -> int:
+        """Return how many frames are to be painted, each as often as there are passes."""
+        return self._passes * (self.scene.end - self.scene.first)
+
+    def chunk(self) -> Chunk:
+        """Return what is painted next, or the last chunk."""
+        task = self.next()
+        return task.chunk if task else self._chunks[-1]
+
     def is_over(self) -> bool:
         """Return whether people can have all of it."""
         return self._shelf.is_through(PAINTED)

@@ -8,7 +8,6 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-TIMETABLE = "timetable.bin"
 _RECORD = np.dtype([("ticks", "<i8"), ("crc", "<u4")])
 
 

@@ -44,6 +44,7 @@ class Wish:
     ray: str | None = None
     """The address of a cluster; empty: one on this machine; None: no Ray."""
     preview: Path | None = None
+    hashes: Path | None = None
     overwrite: bool = False
 
     def check(self) -> None:
@@ -66,13 +67,23 @@ class Wish:
             raise ConfigError(f"a picture is made of a picture; of {self.source.name} a film or a folder can be made")
         if not self.out.absolute().parent.is_dir():
             raise ConfigError(f"output: there is no folder {self.out.absolute().parent}")
-        for path, name in (self.out, "output"), (self.preview, "preview"):
-            if path is not None and path.exists() and path.samefile(self.source):
-                raise ConfigError(f"the {name} must not be the source: {path}")
         if self.preview is not None and self.preview.suffix.lower() not in PICTURE_SUFFIXES:
             raise ConfigError(f"the preview must end in {', '.join(PICTURE_SUFFIXES)}, got {self.preview.name!r}")
-        if self.preview is not None and self.preview.absolute() == self.out.absolute():
-            raise ConfigError(f"the preview must not be the output: {self.preview}")
+        self._check_apart()
+
+    def _check_apart(self) -> None:
+        """See that nothing is written over the source, or over each other."""
+        places = {"the source": self.source.resolve()}
+        for name, path in ("the output", self.out), ("the preview", self.preview), ("the list of hashes", self.hashes):
+            if path is None:
+                continue
+            place = path.resolve()
+            taken = next((other for other, its in places.items() if its == place), None)
+            if taken:
+                raise ConfigError(f"{name} must not be {taken}: {path}")
+            if name != "the output" and not place.parent.is_dir():
+                raise ConfigError(f"{name}: there is no folder {place.parent}")
+            places[name] = place
 
     def job(self, begun: Job | None) -> Job:
         """Return the job.
