@@ -114,7 +114,7 @@ class Painter:
         self._scout = scout
         self._outlets = outlets
         self._canvas = canvas
-        self._window = window or Prompt()
+        self._window = Prompt() if window is None else window
         self._control = control
         self._governor = governor
         self._telemetry = telemetry
