@@ -137,6 +137,14 @@ def open_session(model: str | bytes, device: torch.device) -> onnxruntime.Infere
     return onnxruntime.InferenceSession(model, options, providers=_providers(device))
 
 
+def preload() -> str:
+    """Let onnxruntime find CUDA's libraries among those of PyTorch; return what it says of those that are missing."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        onnxruntime.preload_dlls()
+    return said.getvalue().strip()
+
+
 def provider(session: onnxruntime.InferenceSession) -> str:
     """Return what really runs a session."""
     return str(session.get_providers()[0])
@@ -145,8 +153,7 @@ def provider(session: onnxruntime.InferenceSession) -> str:
 def _providers(device: torch.device) -> list[object]:
     if device.type != "cuda" or CUDA not in onnxruntime.get_available_providers():
         return [CPU]
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find
-        onnxruntime.preload_dlls()
+    preload()
     # The usual search for the fastest convolution tries all of them at each new size, and may choose another each time.
     options = {"device_id": device.index or 0, "cudnn_conv_algo_search": "HEURISTIC"}
     return [(CUDA, options), CPU]

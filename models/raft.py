@@ -1,5 +1,7 @@
 """RAFT (Teed and Deng 2020), torchvision's: an optical flow that a network finds."""
 
+import contextlib
+import io
 from pathlib import Path
 from threading import Lock
 from typing import Literal
@@ -99,7 +101,8 @@ def _downloaded(kind: Kind) -> dict[str, Tensor]:
 
     weights = {"small": Raft_Small_Weights.C_T_V2, "large": Raft_Large_Weights.C_T_SKHT_V2}[kind]
     try:
-        state: dict[str, Tensor] = weights.get_state_dict(progress=False, check_hash=True)
+        with contextlib.redirect_stderr(io.StringIO()):  # it tells there what it fetches, whoever listens
+            state: dict[str, Tensor] = weights.get_state_dict(progress=False, check_hash=True)
     except OSError as error:
         place = Path(torch.hub.get_dir()) / "checkpoints"
         raise WeightsError(f"torchvision's raft-{kind} is not in {place} and could not be fetched: {error}") from None

@@ -141,22 +141,31 @@ def cache_part(_paint: Paint) -> Iterator[Finding]:
 
 def torchvision_part(paint: Paint) -> Iterator[Finding]:
     """Import torchvision, which fails beside a torch of another build."""
-    needed = paint.weights == "torchvision"
+    needed = paint.weights == "torchvision" or paint.flow.startswith("raft")
     try:
         import torchvision  # noqa: PLC0415 - examined here
     except (ImportError, RuntimeError, OSError) as error:
         status = Status.FAIL if needed else Status.WARN
-        mend = f"pip install --force-reinstall torch torchvision{'' if needed else ' (only its weights need it)'}"
+        mend = (
+            f"pip install --force-reinstall torch torchvision{'' if needed else ' (only its weights and RAFT need it)'}"
+        )
         yield Finding("torchvision", status, first_line(error), mend)
     else:
         yield ok("torchvision", torchvision.__version__)
 
 
-def onnxruntime_part(_paint: Paint) -> Iterator[Finding]:
+def onnxruntime_part(paint: Paint) -> Iterator[Finding]:
     """Open a session, and see where it really runs."""
     from streamer import checkups_onnx  # noqa: PLC0415 - imports torch
 
-    yield from checkups_onnx.examine()
+    yield from checkups_onnx.examine(paint)
+
+
+def networks_part(paint: Paint) -> Iterator[Finding]:
+    """Load the optical flow and the fill that the settings name, and run them."""
+    from streamer import checkups_networks  # noqa: PLC0415 - imports torch
+
+    yield from checkups_networks.examine(paint)
 
 
 def video_part(_paint: Paint) -> Iterator[Finding]:
@@ -177,6 +186,7 @@ PARTS: Mapping[str, Callable[[Paint], Iterator[Finding]]] = {
     "torch": torch_part,
     "torchvision": torchvision_part,
     "onnxruntime": onnxruntime_part,
+    "networks": networks_part,
     "video": video_part,
 }
 

@@ -1,48 +1,28 @@
 """The doctor's look at onnxruntime: which device a session really runs on."""
 
-import contextlib
-import io
 from collections.abc import Iterator
 
 import torch
 
 from streamer.diagnosis import Finding, Status, first_line, ok
+from streamer.paint import Paint
 
 
-def examine() -> Iterator[Finding]:
+def examine(paint: Paint) -> Iterator[Finding]:
     """Yield where a session runs. A missing GPU library makes it run on the CPU without a word."""
-    said = io.StringIO()
     try:
-        with contextlib.redirect_stdout(said):
-            providers = _providers()
+        from models.onnx_network import CPU, open_session, preload, provider  # noqa: PLC0415 - examined here
     except ImportError as error:
-        yield Finding(
-            "onnxruntime runs", Status.WARN, first_line(error), "pip install --force-reinstall onnxruntime-gpu"
-        )
+        status = Status.FAIL if "onnx:" in paint.flow + paint.fill else Status.WARN
+        yield Finding("onnxruntime runs", status, first_line(error), "pip install --force-reinstall onnxruntime-gpu")
         return
-    if providers[0] == "CPUExecutionProvider" and torch.cuda.is_available():
+    has_gpu = torch.cuda.is_available()
+    found = provider(open_session(identity_model(), torch.device("cuda" if has_gpu else "cpu")))
+    if found == CPU and has_gpu:
         mend = "pip install 'nvidia-curand>=10,<11'; and only onnxruntime-gpu, not onnxruntime"
-        yield Finding("onnxruntime runs", Status.WARN, f"on the CPU, though there is a GPU. {said.getvalue()}", mend)
+        yield Finding("onnxruntime runs", Status.WARN, f"on the CPU, though there is a GPU. {preload()}", mend)
     else:
-        yield ok("onnxruntime runs", f"with {providers[0]}")
-
-
-def _providers() -> list[str]:
-    import onnxruntime  # noqa: PLC0415 - examined here
-
-    onnxruntime.disable_telemetry_events()
-    if torch.cuda.is_available():
-        onnxruntime.preload_dlls()
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # it tells of a fallback on stderr; we ask the session
-    session = onnxruntime.InferenceSession(identity_model(), options, providers=_wanted(onnxruntime))
-    found: list[str] = session.get_providers()
-    return found
-
-
-def _wanted(onnxruntime: object) -> list[str]:
-    available = onnxruntime.get_available_providers()  # type: ignore[attr-defined]
-    return [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in available]
+        yield ok("onnxruntime runs", f"with {found}")
 
 
 def identity_model() -> bytes:

@@ -87,7 +87,8 @@ def _memory(device: torch.device) -> Finding:
 
 
 def _frame(paint: Paint, device: torch.device) -> Finding:
-    """Paint one small frame, from the painting's own file to finite pixels."""
+    """Paint one small frame, from the painting's own file to finite pixels; other networks have a part of their own."""
+    paint = paint.model_copy(update={"flow": "dis", "fill": "palette"})
     try:
         engine = make_engine(paint, device=device, size=WIDTH)
         content = to_tensor(scene.render(0, width=WIDTH, height=HEIGHT), size=WIDTH, device=device)

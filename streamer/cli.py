@@ -379,12 +379,14 @@ def _add_paint(parser: Parser) -> None:
     """Let ``parser`` take what decides how a frame is painted, for commands that run no stream."""
     parser.add_argument("--style", help="a built-in painting or a picture file")
     parser.add_argument("--weights", help="as for run")
+    parser.add_argument("--flow", help="as for run")
+    parser.add_argument("--fill", help="paint.fill of run")
     parser.add_argument("--device", help="as for run")
 
 
 def _given(found: Namespace) -> dict[str, str]:
     """Return those of ``_add_paint``'s settings that were given, by their dotted keys."""
-    given = {key: getattr(found, key) for key in ("style", "weights", "device")}
+    given = {key: getattr(found, key) for key in ("style", "weights", "flow", "fill", "device")}
     return {f"paint.{key}": value for key, value in given.items() if value is not None}
 
 
