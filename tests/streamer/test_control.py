@@ -45,6 +45,28 @@ def test_a_blend_can_be_taken_away(control: Control, nothing: str | None) -> Non
     assert control.change({"blend": nothing}).blend is None
 
 
+def test_paintings_are_mixed_by_their_names(control: Control) -> None:
+    assert control.change({"mix": ["storm=0.5", "good=2"]}).mix == ("storm=0.5", "good=2")
+    assert control.change({"mix": []}).mix == ()
+
+
+@pytest.mark.parametrize(
+    ("mix", "told"),
+    [
+        (["storm=1", "stom=1"], "mix: expected one of starry, .* got 'stom'; did you mean storm"),
+        (["torn=1"], r"mix: .*torn\.png is damaged"),
+        (["/etc/passwd=1"], "mix: expected one of starry"),
+        (["storm"], "mix: expected NAME=WEIGHT"),
+        (["storm=1"] * 9, "mix: expected a list of up to 8 texts"),
+        (5, "mix: expected a list of up to 8 texts, got 5"),
+    ],
+)
+def test_a_wrong_mix_changes_nothing_and_is_told(control: Control, mix: object, told: str) -> None:
+    with pytest.raises(ChangeError, match=told):
+        control.change({"mix": mix, "fps": 3})
+    assert control.current == Hot()
+
+
 def test_with_one_wrong_value_nothing_is_changed_and_every_problem_is_told(control: Control) -> None:
     before = control.current
     wrong = {"fps": 3, "iterations": 0, "style": "stary", "blend": "torn", "color": "red", "fade_s": True, "sped": 1}

@@ -1,6 +1,7 @@
 """Another painting fades in while frames go on."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from threading import Event
 
@@ -11,8 +12,11 @@ import torch
 from torch import Tensor
 
 from models.adjoint import AdjointObjective
+from models.cuts import CutDetector
 from models.descent import Budget
+from models.flow import DIS
 from models.objective import STYLE_LAYERS, Balance, Style
+from models.sight import Observer
 from models.stylizer import Objective, Stylized, Stylizer
 from protocols.frame import Frame
 from streamer.assemble import Parts
@@ -193,6 +197,76 @@ def test_a_blend_is_a_standing_mixture(studio: Studio) -> None:
     assert_same_numbers(follower.engine, studio.fresh(blend="third", blend_weight=0.25))
     follower.settle(studio.hot)
     assert_same_numbers(follower.engine, studio.engine)
+
+
+def test_any_number_of_paintings_fades_in_as_one_mixture(studio: Studio) -> None:
+    follower, mix = Follower(studio), ("second=1", "third=2")
+    follower.settle(studio.hot.model_copy(update={"mix": mix}))
+    assert_same_numbers(follower.engine, studio.fresh(mix=mix))
+    first, second, third = (studio.fresh(style=name).look for name in ("first", "second", "third"))
+    looks = [(first, 0.25), (second, 0.25), (third, 0.5)]
+    for layer, gram in follower.engine.look.style.grams.items():
+        torch.testing.assert_close(gram, sum(part * look.style.grams[layer] for look, part in looks))
+    torch.testing.assert_close(follower.engine.look.palette.mean, sum(part * look.palette.mean for look, part in looks))
+    follower.settle(studio.hot)
+    assert_same_numbers(follower.engine, studio.engine)
+
+
+def test_a_painting_of_a_mix_that_is_not_there_leaves_the_old_one_and_is_told(studio: Studio) -> None:
+    follower = Follower(studio)
+    follower.settle(studio.hot.model_copy(update={"mix": ("second=1", "nowhere=1")}))
+    assert follower.restyler.problem == "there is no painting 'nowhere'"
+    assert_same_numbers(follower.engine, studio.engine)
+    follower.settle(studio.hot.model_copy(update={"mix": ("second=1",)}))
+    assert_same_numbers(follower.engine, studio.fresh(mix=("second=1",)))
+
+
+def test_a_mix_that_turns_around_in_its_fade_makes_no_jump(studio: Studio) -> None:
+    follower = Follower(studio)
+    for name in ("second", "third"):
+        follower.settle(studio.hot.model_copy(update={"style": name, "fade_s": 0.0}))
+    hots = [studio.hot.model_copy(update={"style": name, "fade_s": 0.4}) for name in ("second", "first", "third")]
+    grams = [follower.engine.look.style.grams["conv3_1"]]
+    for hot in hots:
+        for _ in range(5):
+            follower.follow(hot)
+            grams.append(follower.engine.look.style.grams["conv3_1"])
+    steps = [float((after - before).norm()) for before, after in pairwise(grams)]
+    assert max(steps) < 0.3 * max(float((one - other).norm()) for one in grams for other in grams)
+
+
+def test_matched_colors_are_switched_on_and_off_while_frames_are_painted(studio: Studio) -> None:
+    follower, matched = Follower(studio), studio.hot.model_copy(update={"color": "matched"})
+    sight = Observer(DIS(), CutDetector()).observe(random_image(48, 64, seed=5) * 0.4)
+    follower.follow(studio.hot)
+    assert follower.restyler.match(sight) is None
+    follower.follow(matched)
+    level = follower.restyler.match(sight)
+    assert level is not None
+    assert float(level.mean()) < float(studio.engine.look.palette.mean.mean()), "a dark frame is to be dark"
+    assert follower.aim.told[-1] is follower.engine.objective
+    assert not torch.equal(follower.engine.fill(sight.content), studio.engine.fill(sight.content))
+    told = len(follower.aim.told)
+    follower.follow(matched)
+    follower.restyler.match(sight.again())
+    assert len(follower.aim.told) == told, "what stands still is not disturbed"
+    follower.follow(studio.hot)
+    assert follower.restyler.match(sight) is None
+    assert_same_numbers(follower.engine, studio.engine)
+
+
+def test_a_painting_fades_in_while_colors_are_matched(studio: Studio) -> None:
+    follower = Follower(studio)
+    hot = studio.hot.model_copy(update={"color": "matched", "style": "second", "style_strength": 0.7})
+    sight = Observer(DIS(), CutDetector()).observe(random_image(48, 64, seed=5))
+    follower.settle(hot)
+    follower.follow(hot)
+    follower.restyler.match(sight)
+    apart = Restyler(studio.fresh(style="second", style_strength=0.7), Aim(), studio.gallery, hot)
+    apart.follow(hot, at_s=0.0)
+    apart.match(sight)
+    assert_same_numbers(follower.engine, apart.engine)
+    assert follower.engine.objective.objective.balance == Balance.of(0.7)
 
 
 def test_strength_and_steadiness_act_at_the_next_frame(studio: Studio) -> None:
