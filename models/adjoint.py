@@ -14,14 +14,14 @@ Maps and their gradients are in the network's precision; sums over pixels and ev
 """
 
 from collections.abc import Hashable, Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from models.kernels import Kernels, Pooled
 from models.losses import temporal_loss, total_variation, widen
-from models.objective import Objective, Terms
+from models.objective import EVEN, Boosts, Objective, Terms
 from models.pixel_terms import temporal_gradient, variation_gradient
 from models.vgg import starts_block
 from models.weights import CONVOLUTIONS
@@ -55,6 +55,16 @@ class Aims:
         yield from (self.variation, self.temporal)
         yield from (tensor for tensor in (self.warped, self.visible) if tensor is not None)
 
+    def reweighed(self, content: float, style: float, variation: float, temporal: float) -> "Aims":
+        """Return the same with the weights of the terms multiplied by these."""
+        return replace(
+            self,
+            content={name: weight * content for name, weight in self.content.items()},
+            style={name: weight * style for name, weight in self.style.items()},
+            variation=self.variation * variation,
+            temporal=self.temporal * temporal,
+        )
+
     def copy(self) -> "Aims":
         """Return the same in memory of its own."""
 
@@ -81,7 +91,7 @@ class AdjointObjective:
         self.kernels = kernels or Kernels(objective.network, max(objective.layers, key=CONVOLUTIONS.index))
         network = objective.network
         wide = torch.promote_types(network.dtype, torch.float32)
-        self._weights = torch.tensor(astuple(objective.balance), dtype=wide, device=network.device)
+        self._weights = torch.tensor(objective.balance.weights, dtype=wide, device=network.device)
 
     def restyled(self, objective: Objective) -> "AdjointObjective":
         """Return the energy of another painting or balance, with the same network, layers and packed kernels."""
@@ -125,13 +135,30 @@ class AdjointObjective:
 class AdjointEnergy:
     """E for one frame: a function of the picture that gives its gradient along with its value."""
 
-    def __init__(self, fast: AdjointObjective, aims: Aims) -> None:
+    def __init__(self, fast: AdjointObjective, aims: Aims, *, boosts: Boosts = EVEN) -> None:
         self._fast = fast
         self.aims = aims
+        self.boosts = boosts
 
     def aimed_at(self, aims: Aims) -> "AdjointEnergy":
         """Return the same function of the picture and of other aims of the same shapes."""
-        return AdjointEnergy(self._fast, aims)
+        return AdjointEnergy(self._fast, aims, boosts=self.boosts)
+
+    @property
+    def weights(self) -> Boosts:
+        """What the terms weigh by the balance; 0: there is no such term."""
+        content, style, variation, temporal = self._fast.objective.balance.weights
+        return content, style, variation, 0.0 if self.aims.warped is None else temporal
+
+    @property
+    def in_shares(self) -> bool:
+        """Whether each term shall have its share."""
+        return self._fast.objective.balance.in_shares
+
+    def boosted(self, boosts: Boosts) -> "AdjointEnergy":
+        """Return the same energy with its weights multiplied by these."""
+        factors = tuple(new / old for new, old in zip(boosts, self.boosts, strict=True))
+        return AdjointEnergy(self._fast, self.aims.reweighed(*factors), boosts=boosts)
 
     @property
     def signature(self) -> Hashable:

@@ -14,6 +14,7 @@ from models.consistency import temporal_error
 from models.descent import Budget, Loop, Moments, descend
 from models.flow import FlowEstimator
 from models.memory import Memory
+from models.objective import Boosts
 from models.rest import Rest
 from models.sight import CutDetector, Observer, Sight
 from models.stylizer import Objective, Stylized
@@ -27,6 +28,7 @@ Initialization = Literal["independent", "previous", "flow"]
 class _Last:
     sight: Sight
     image: Tensor
+    boosts: Boosts | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,12 +84,13 @@ class PaperStylizer:
         if self._last is None:
             return None
         content, image = self._last.sight.content, self._last.image
-        return Memory(content, image, Moments.zeros_like(image), Rest.broken_by(content))
+        return Memory(content, image, Moments.zeros_like(image, boosts=self._last.boosts), Rest.broken_by(content))
 
     def resume(self, memory: Memory) -> None:
         """Go on from what another stylizer remembered, as `Stylizer.resume`."""
         self.reset()
-        self._last = _Last(self._observer.observe(memory.content.cpu()).to(memory.image.device), memory.image)
+        sight = self._observer.observe(memory.content.cpu()).to(memory.image.device)
+        self._last = _Last(sight, memory.image, memory.moments.boosts)
 
     def restyle(self, objective: Objective, fill: Callable[[Tensor], Tensor]) -> None:  # noqa: ARG002 - as `Stylizer`
         """Paint towards something else from the next frame on."""
@@ -110,8 +113,9 @@ class PaperStylizer:
         warped, visible = (moved.image, moved.visible) if moved else (None, None)
         energy = self._objective.at(content, warped=warped, visible=visible)
         start = self._start(content, last, warped)
-        result = descend(energy, start, budget=budget, refuge=content, loop=self._loop)
-        self._last = None if result.terms is None else _Last(sight, result.image)
+        moments = Moments.zeros_like(start, boosts=last.boosts if last else None)
+        result = descend(energy, start, budget=budget, refuge=content, moments=moments, loop=self._loop)
+        self._last = None if result.terms is None else _Last(sight, result.image, result.moments.boosts)
         return Stylized(
             image=result.image,
             iterations=result.iterations,

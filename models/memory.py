@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from models.descent import Moments
+from models.lbfgs import CARRIED_MAPS
+from models.objective import Boosts
 from models.rest import Rest
 from models.warp import warp
 
@@ -14,6 +16,8 @@ ROUNDING = 1e-3
 """What is moved by interpolation may leave its range by a little."""
 
 _CHANNELS = {"content": 3, "image": 3, "mean": 3, "square": 3, "heat": 1, "rest": 3}
+_OPTIONAL = ("history", "boosts")
+"""Of L-BFGS, and of terms that have their shares."""
 _FROM_ZERO = {"content", "image", "square", "heat", "rest"}
 _TO_ONE = _FROM_ZERO - {"square"}
 
@@ -41,7 +45,7 @@ class Memory:
             ValueError: they cannot be, and what was expected.
         """
         names = [*_CHANNELS, "count"]
-        if sorted(tensors) != sorted(names):
+        if sorted({*tensors} - {*_OPTIONAL}) != sorted(names):
             raise ValueError(f"tensors must be {', '.join(names)}, got {', '.join(sorted(tensors))[:200]}")
         size = _size(tensors["content"])
         for name, channels in _CHANNELS.items():
@@ -49,10 +53,14 @@ class Memory:
         count = tensors["count"]
         if count.shape != () or count.dtype != torch.int64 or int(count) < 0:
             raise ValueError(f"count must be a whole number from 0, got {count.dtype} of {tuple(count.shape)}")
+        history = tensors.get("history")
+        if history is not None:
+            _check("history", history, shape=(1, CARRIED_MAPS, *size))
+        boosts = None if "boosts" not in tensors else _boosts(tensors["boosts"])
         return cls(
             content=tensors["content"],
             image=tensors["image"],
-            moments=Moments(tensors["mean"], tensors["square"], int(count)),
+            moments=Moments(tensors["mean"], tensors["square"], int(count), history, boosts),
             rest=Rest(tensors["heat"], tensors["rest"]),
         )
 
@@ -66,7 +74,12 @@ class Memory:
             "heat": self.rest.heat,
             "rest": self.rest.content,
         }
-        return {**{name: tensor.cpu() for name, tensor in maps.items()}, "count": torch.tensor(self.moments.count)}
+        if self.moments.history is not None:
+            maps["history"] = self.moments.history
+        numbers = {"count": torch.tensor(self.moments.count)}
+        if self.moments.boosts is not None:
+            numbers["boosts"] = torch.tensor(self.moments.boosts, dtype=torch.float64)
+        return {**{name: tensor.cpu() for name, tensor in maps.items()}, **numbers}
 
     def to(self, device: torch.device | str) -> "Memory":
         """Return the same on another device."""
@@ -74,7 +87,7 @@ class Memory:
             self,
             content=self.content.to(device),
             image=self.image.to(device),
-            moments=replace(self.moments, mean=self.moments.mean.to(device), square=self.moments.square.to(device)),
+            moments=self.moments.to(device),
             rest=Rest(self.rest.heat.to(device), self.rest.content.to(device)),
         )
 
@@ -84,14 +97,15 @@ class Memory:
         The painting is moved alone, with a spline. All else is moved together: to find the places costs the most.
         """
         moments, rest = self.moments, self.rest
-        maps = (self.content, moments.mean, moments.square, rest.heat, rest.content)
+        optional = () if moments.history is None else (moments.history,)
+        maps = (self.content, moments.mean, moments.square, rest.heat, rest.content, *optional)
         moved = torch.split(warp(torch.cat(maps, 1), flow), [each.shape[1] for each in maps], 1)
-        content, mean, square, heat, rest_content = (each.contiguous() for each in moved)
+        content, mean, square, heat, rest_content, *history = (each.contiguous() for each in moved)
         return replace(
             self,
             content=content,
             image=warp(self.image, flow, sharp=True).clamp(0, 1),
-            moments=Moments(mean, square, moments.count),
+            moments=replace(moments, mean=mean, square=square, history=history[0] if history else None),
             rest=Rest(heat, rest_content),
         )
 
@@ -101,6 +115,13 @@ def _size(content: Tensor) -> tuple[int, int]:
         raise ValueError(f"content must be 1 x 3 x H x W, got {tuple(content.shape)}")
     height, width = content.shape[2:]
     return height, width
+
+
+def _boosts(tensor: Tensor) -> Boosts:
+    if tensor.shape != (4,) or tensor.dtype != torch.float64 or not bool((tensor > 0).all() & tensor.isfinite().all()):
+        raise ValueError(f"boosts must be four finite float64 above 0, got {tensor.dtype} of {tuple(tensor.shape)}")
+    content, style, variation, temporal = tensor.tolist()
+    return content, style, variation, temporal
 
 
 def _check(name: str, tensor: Tensor, *, shape: tuple[int, ...]) -> None:

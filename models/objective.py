@@ -25,6 +25,11 @@ STEADIEST = 4000.0
 for 29 % more energy; a quarter of it takes a quarter away for 5 %; far more leaves it half painted."""
 
 
+Boosts = tuple[float, float, float, float]
+"""What the weights of content, style, variation and temporal term are multiplied by, see `models.shares`."""
+EVEN: Boosts = (1.0, 1.0, 1.0, 1.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Balance:
     """What each term weighs, after each was divided by its own natural size (see `Objective`)."""
@@ -33,6 +38,13 @@ class Balance:
     style: float = 30.0
     variation: float = 1.0
     temporal: float = 0.0
+    in_shares: bool = False
+    """Each term that weighs anything shall have its share of the energy; these weights are where that begins."""
+
+    @property
+    def weights(self) -> tuple[float, float, float, float]:
+        """The weights alone."""
+        return self.content, self.style, self.variation, self.temporal
 
     @classmethod
     def of(
@@ -44,6 +56,7 @@ class Balance:
         style: float = 30.0,
         variation: float = 1.0,
         temporal: float | None = None,
+        in_shares: bool = False,
     ) -> "Balance":
         """Return the balance for two knobs.
 
@@ -57,6 +70,7 @@ class Balance:
             style: likewise.
             variation: weight of smoothness, whatever the knobs.
             temporal: weight of the temporal term instead of the second knob.
+            in_shares: see there.
 
         Raises:
             ValueError: a knob is not in 0..1.
@@ -69,6 +83,7 @@ class Balance:
             style=style * 4 * style_strength**2,
             variation=variation,
             temporal=STEADIEST * steadiness**2 if temporal is None else temporal,
+            in_shares=in_shares,
         )
 
 
@@ -188,22 +203,46 @@ class Energy:
     """E for one frame: a function of the picture."""
 
     def __init__(
-        self, objective: Objective, targets: dict[str, Tensor], warped: Tensor | None, visible: Tensor | None
+        self,
+        objective: Objective,
+        targets: dict[str, Tensor],
+        warped: Tensor | None,
+        visible: Tensor | None,
+        *,
+        boosts: Boosts = EVEN,
     ) -> None:
         self.objective = objective
         self.targets = targets
         self.warped = warped
         self.visible = visible
+        self.boosts = boosts
+
+    @property
+    def weights(self) -> tuple[float, float, float, float]:
+        """What the terms weigh by the balance; 0: there is no such term."""
+        *others, temporal = self.objective.balance.weights
+        return others[0], others[1], others[2], 0.0 if self.warped is None else temporal
+
+    @property
+    def in_shares(self) -> bool:
+        """Whether each term shall have its share."""
+        return self.objective.balance.in_shares
+
+    def boosted(self, boosts: Boosts) -> "Energy":
+        """Return the same energy with its weights multiplied by these."""
+        return Energy(self.objective, self.targets, self.warped, self.visible, boosts=boosts)
 
     def __call__(self, image: Tensor) -> Terms:
         """Return the terms at `image`, 1 x 3 x H x W."""
-        balance = self.objective.balance
+        content, style, variation, temporal = (
+            weight * boost for weight, boost in zip(self.weights, self.boosts, strict=True)
+        )
         features = self.objective.network(image, self.objective.layers)
         return Terms(
-            content=balance.content * self._content(features),
-            style=balance.style * self._style(features),
-            variation=balance.variation * total_variation(image),
-            temporal=balance.temporal * self._temporal(image),
+            content=content * self._content(features),
+            style=style * self._style(features),
+            variation=variation * total_variation(image),
+            temporal=temporal * self._temporal(image),
         )
 
     def value_and_grad(self, image: Tensor) -> tuple[Terms, Tensor]:

@@ -10,8 +10,9 @@ from collections.abc import Callable, Hashable
 import torch
 from torch import Tensor
 
+from models.adam import Adam
 from models.adjoint import AdjointEnergy, Aims
-from models.descent import Differentiable, State, iterate
+from models.optimizer import Begin, Differentiable, State
 
 WARM_UP = 3
 """Calls before the recording, in which libraries choose and load their kernels."""
@@ -55,15 +56,19 @@ class Replayed:
     Args:
         record: turns a body into what repeats it.
         tail: waits for iterations; None where nothing runs ahead.
+        begin: the optimizer's.
     """
 
-    def __init__(self, record: Callable[[Body], Body] = recorded, tail: Tail | None = None) -> None:
+    def __init__(
+        self, record: Callable[[Body], Body] = recorded, tail: Tail | None = None, *, begin: Begin = Adam.at
+    ) -> None:
+        self.begin = begin
         self._record = record
         self._tail = tail
         self.lag = 0 if tail is None else 1
         self._signature: Hashable = None
         self.recordings = 0
-        """How often a new size, style or balance made a new recording necessary."""
+        """How often a new size, other layers, or a temporal term that comes or goes made a new recording necessary."""
 
     def load(self, energy: Differentiable, state: State, step_size: Tensor) -> None:
         """Begin a descent.
@@ -86,7 +91,7 @@ class Replayed:
 
     def _recording(self, energy: AdjointEnergy) -> Body:
         self._signature = None  # of a recording that fails, nothing is used
-        return self._record(lambda: iterate(energy, self._state, self._step_size))
+        return self._record(lambda: self._state.iterate(energy, self._step_size))
 
     def iterate(self) -> None:
         """Begin one iteration."""

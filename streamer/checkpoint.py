@@ -15,8 +15,8 @@ from torch import Tensor
 
 FORMAT = "deepmovie-checkpoint-1"
 MAX_HEADER_BYTES = 1 << 16
-BYTES_PER_PIXEL = 4 * 16
-"""Three colors of five maps, and the heat: `models.memory`."""
+BYTES_PER_PIXEL = 4 * 34
+"""At most: three colors of five maps, the heat, and the eighteen maps of L-BFGS; see `models.memory`."""
 _BLANK = "0" * 64
 
 

@@ -35,6 +35,7 @@ def balance_of(method: Method, hot: Hot) -> Balance:
         style=method.style_weight,
         variation=method.variation_weight,
         temporal=method.temporal_weight,
+        in_shares=method.balance == "shares",
     )
 
 

@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models import paintings
+from models.adam import Adam
 from models.adjoint import AdjointObjective
 from models.cuts import CutDetector
-from models.descent import Loop
+from models.descent import Eager, Loop
 from models.flow import FlowEstimator
 from models.hindsight import Hindsight, Remembering
 from models.initialization import PaperStylizer
+from models.lbfgs import Lbfgs
 from models.look import Look, Mixture, Original
 from models.precision import fastest_precision
 from models.replay import Replayed, Tail
@@ -118,9 +120,11 @@ class Engine:
         objective = self.objective.objective.restyled(look.style, balance)
         return replace(self, objective=self.objective.restyled(objective), look=look, mixture=mixture or self.mixture)
 
-    def _loop(self) -> Loop | None:
-        """Return a new loop for this device; each has one recording, so that each kind of descent has its own."""
-        return Replayed(tail=Tail()) if self.objective.objective.network.device.type == "cuda" else None
+    def _loop(self) -> Loop:
+        """Return a new loop of the optimizer; each has one recording, so that each kind of descent has its own."""
+        begin = Lbfgs.at if self.paint.optimizer == "lbfgs" else Adam.at
+        is_cuda = self.objective.objective.network.device.type == "cuda"
+        return Replayed(tail=Tail(), begin=begin) if is_cuda else Eager(begin)
 
 
 def make_engine(
