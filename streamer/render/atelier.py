@@ -14,6 +14,7 @@ from models.histogram import Histogram
 from models.memory import Memory
 from streamer.engine import Engine, make_engine
 from streamer.finish import finish
+from streamer.mask import make_mask
 from streamer.matching import FilmMatcher
 from streamer.pixels import to_pixels, to_tensor
 from streamer.render.job import Job
@@ -48,6 +49,7 @@ class Atelier:
         self._matcher: FilmMatcher | None = None
         if survey.histogram is not None:
             self._matcher = FilmMatcher(Histogram.of_numbers(survey.histogram), self.engine.mixture)
+        self._mask = make_mask(job.paint)
 
     def tensor(self, pixels: Pixels) -> Tensor:
         """Return a frame as it is painted from."""
@@ -63,7 +65,8 @@ class Atelier:
     def seen(self, content: Tensor, image: Tensor, aim: Aim) -> Pixels:
         """Return what people see of a painted frame."""
         paint = self.job.paint
-        return to_pixels(finish(image, content, color=paint.color, light=paint.light, level=aim.level))
+        mask = None if self._mask is None else self._mask.like(content)
+        return to_pixels(finish(image, content, color=paint.color, light=paint.light, mask=mask, level=aim.level))
 
 
 class Brush:
