@@ -13,7 +13,6 @@ from torch import Tensor
 
 from models.cuts import CutDetector
 from models.descent import Budget, Differentiable
-from models.flow import DIS
 from models.objective import Terms
 from models.stylizer import Objective, Stylizer
 from protocols import scene
@@ -115,6 +114,7 @@ def live(paint: Paint, size: Size, *, seconds: float) -> dict[str, object]:
         *("--listen", "off"),
         *("--size", str(max(size)), "--fps", str(paint.fps), "--iterations", str(paint.iterations)),
         *("--style", paint.style, "--weights", paint.weights, "--device", paint.device),
+        *("--flow", paint.flow, "--set", f"paint.fill={paint.fill}"),
     )
     with daemon:
         _watch(daemon, until=lambda stats: bool(stats.get("published")), timeout_s=START_PATIENCE_S)
@@ -141,11 +141,10 @@ def _watch(daemon: Child, *, until: Callable[[dict[str, Any]], bool], timeout_s:
 
 def _timed_stylizer(engine: Engine, split: Split) -> Stylizer:
     """Return a stylizer whose parts are timed."""
-    flow = DIS()
 
     def timed_flow(origin: Tensor, target: Tensor) -> Tensor:
         with split.stage("flow"):
-            return flow(origin, target)
+            return engine.flow(origin, target)
 
     def timed_fill(content: Tensor) -> Tensor:
         with split.stage("fill"):

@@ -271,7 +271,8 @@ def _bench(arguments: Sequence[str]) -> int:
         """\
   deepmovie bench
   deepmovie bench --sizes 256x144 640x360 --peers --json > bench.json
-  deepmovie bench --sizes 256x144 --quality clip.mp4 other.mp4 --styles starry storm painting.jpg""",
+  deepmovie bench --sizes 256x144 --quality clip.mp4 other.mp4 --styles starry storm painting.jpg
+  deepmovie bench --flows raft-small onnx:flow.onnx""",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
@@ -290,6 +291,13 @@ def _bench(arguments: Sequence[str]) -> int:
         help="tell how near to the style and how steadily films (none: the built-in scene) are painted, too; takes "
         "minutes for each film and style",
     )
+    parser.add_argument(
+        "--flows",
+        nargs="+",
+        default=[],
+        metavar="FLOW",
+        help="measure only how far optical flows (as paint.flow) are from the true one, beside dis; takes seconds",
+    )
     parser.add_argument("--styles", nargs="+", default=[], metavar="STYLE", help="for --quality [that of --style]")
     parser.add_argument("--start", type=natural, metavar="N", help="for --quality: the first frame of each film [0]")
     parser.add_argument("--frames", type=count, metavar="N", help="for --quality: of each film, the last 4 count [14]")
@@ -300,13 +308,20 @@ def _bench(arguments: Sequence[str]) -> int:
     if found.quality is None and trial_options:
         parser.error(f"--{next(iter(trial_options))} needs --quality")
     paint = _paint(found)
-    for style in found.styles:
-        load(None, {}, {"paint.style": style})
+    for key, values in (("paint.style", found.styles), ("paint.flow", found.flows)):
+        for value in values:
+            load(None, {}, {key: value})
     from streamer import log  # noqa: PLC0415 - only here
+
+    log.configure(level="warning")
+    if found.flows:
+        from streamer.bench_flow import bench_flow  # noqa: PLC0415 - imports torch
+
+        size = found.sizes[0] if found.sizes else (256, 144)
+        return bench_flow(dict.fromkeys(["dis", *found.flows]), device=paint.device, size=size, json=found.json)
     from streamer.bench import Plan, bench  # noqa: PLC0415 - imports torch
     from streamer.bench_quality import Trial  # noqa: PLC0415 - imports torch
 
-    log.configure(level="warning")
     trial = None if found.quality is None else Trial(clips=found.quality or ["test:#live=no"], **trial_options)
     return bench(paint, Plan(sizes=found.sizes, peers=found.peers, quality=trial), json=found.json)
 
