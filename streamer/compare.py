@@ -138,7 +138,7 @@ def _findings(task: Task, studies: Sequence[Study], *, device: torch.device, sec
             "cores": machine.cores(),
             "device": str(device),
             "torch": torch.__version__,
-            "load": machine.load(),
+            "load": round(machine.load(), 1),
         },
         effort=asdict(task.effort),
         settings=task.paint.model_dump(exclude_defaults=True, exclude={"style"}),

@@ -31,7 +31,7 @@ class Colors:
     lines: Sequence[str]
 
 
-PRINT = Colors("#221f1a", "#676055", "#cfc6b6", ("#3b6ea5", "#b0642d", "#4c8a4a", "#a8325e"))
+PRINT = Colors("#221f1a", "#676055", "#cfc6b6", ("#8c857a", "#3b6ea5", "#3f8a5a", "#c0452f"))
 PAGE = Colors("#010101", "#010102", "#010103", ("#010111", "#010112", "#010113", "#010114"))
 """Stands for what the style sheet names, which an SVG of matplotlib cannot say."""
 VARIABLES = {
@@ -102,7 +102,7 @@ def _draw_gap(axes: "Axes", colors: Colors, pair: Pair) -> None:
     lines = {way: [100 * point.gap for point in points] for way, points in pair.curves.items()}
     _draw_ways(axes, colors, pair.curves, lines)
     axes.axhline(0, color=colors.edge, linewidth=1)
-    axes.set_title("energy gap in %, 0 as good as the reference", loc="left")
+    _entitle(axes, colors, "energy gap in %; 0 is as good as the reference")
 
 
 def _draw_error(axes: "Axes", colors: Colors, pair: Pair) -> None:
@@ -113,7 +113,7 @@ def _draw_error(axes: "Axes", colors: Colors, pair: Pair) -> None:
         axes.axhline(pair.floor, color=colors.dim, linewidth=1, linestyle=(0, (4, 3)))
         axes.annotate("the clip itself", (0, pair.floor), xycoords=("axes fraction", "data"), xytext=(2, 3),
                       textcoords="offset points", color=colors.dim, fontsize=9)  # fmt: skip
-    axes.set_title("temporal error, RMSE of what is visible", loc="left")
+    _entitle(axes, colors, "temporal error, RMSE of what is seen in both frames")
 
 
 def _draw_ways(
@@ -138,8 +138,12 @@ def _draw_light(axes: "Axes", colors: Colors, light: Light) -> None:
         axes.plot(light.frames, line, color=shades[name], linewidth=2, linestyle="--" if name == "clip" else "-")
     axes.set_ylim(0, 1)
     axes.set_xlabel("frame")
-    axes.set_title("mean luminance", loc="left")
+    _entitle(axes, colors, "mean luminance")
     _name_ends(axes, {name: (shades[name], line[-1]) for name, line in lines.items()})
+
+
+def _entitle(axes: "Axes", colors: Colors, words: str) -> None:
+    axes.set_title(words, loc="left", color=colors.text, fontsize=10.5, pad=10)
 
 
 def _name_ends(axes: "Axes", ends: Mapping[str, tuple[str, float]]) -> None:
@@ -167,8 +171,6 @@ def _dress(axes: "Axes", colors: Colors) -> None:
     axes.tick_params(colors=colors.dim, length=0, labelsize=9)
     axes.grid(axis="y", color=colors.edge, linewidth=0.6, alpha=0.6)
     axes.set_axisbelow(True)
-    axes.title.set_color(colors.text)
-    axes.title.set_fontsize(10.5)
     axes.xaxis.label.set_color(colors.dim)
     axes.xaxis.label.set_fontsize(9)
     axes.patch.set_alpha(0)

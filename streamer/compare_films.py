@@ -15,7 +15,7 @@ from streamer.compare_methods import Method
 from streamer.compare_scene import Scene
 from streamer.energy import readable_objective
 from streamer.engine import Engine
-from streamer.quality import Mark
+from streamer.quality import Mark, OneScene
 
 Tick = Callable[[int], None]
 """Called after each painted frame with its iterations."""
@@ -108,13 +108,3 @@ def _once_more(engine: Engine, scene: Scene, painted: Sequence[Stylized], place:
         flow=engine.flow,
         budget=budget,
     )
-
-
-class OneScene:
-    """A cut detector for frames of which it is known that there is no cut among them."""
-
-    def __call__(self, image: Tensor) -> bool:  # noqa: ARG002 - as a cut detector is called
-        return False
-
-    def reset(self) -> None:
-        """Nothing is remembered."""

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from models.descent import Budget
 from models.histogram import Histogram
-from streamer.compare_films import OneScene
 from streamer.compare_findings import Light
 from streamer.compare_methods import Effort
 from streamer.compare_scene import FLASH_GAIN, Scene, brightness
 from streamer.engine import Engine
 from streamer.finish import finish
 from streamer.matching import FilmMatcher
+from streamer.quality import OneScene
 
 Tick = Callable[[int, str], None]
 CONSTANT = 1e-6
@@ -99,4 +99,4 @@ def _paint(
 
 
 def _told(name: str, is_lit: bool) -> str:  # noqa: FBT001 - one fact
-    return f"{name}; we gave it {FLASH_GAIN:g} times the light" if is_lit else name
+    return f"{name}: {FLASH_GAIN:g} times the light" if is_lit else name

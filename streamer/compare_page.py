@@ -21,7 +21,7 @@ JPEG = (
 """How pictures are compressed: the paint's colors are as sharp as its light."""
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 TERMS = ("content", "style", "variation", "temporal")
-HEADINGS = ("method", "iterations", "energy", "gap", "temporal error", "s / frame", "what the energy consists of")
+HEADINGS = ("method", "iterations", "energy", "gap", "temporal error", "s / frame", "shares of the energy")
 MEANING = {
     "energy": "What is lowered, without the flow loss: content, style and smoothness, weighed. The mean over the "
     "judged frames.",
@@ -43,7 +43,8 @@ def page(findings: Findings, studies: Sequence[Study]) -> str:
         sections.append(_section("mean", title, _table(findings.mean)))
     shown: set[str] = set()
     for number, study in enumerate(studies, 1):
-        sections.append(_pair(study, number, has_new_clip=study.found.clip not in shown))
+        title = _name(study.found) if len(studies) > 1 else "In numbers and in pictures"
+        sections.append(_pair(study, number, title=title, has_new_clip=study.found.clip not in shown))
         shown.add(study.found.clip)
     sections.append(_how(findings))
     style = (files("streamer") / "compare.css").read_text(encoding="utf-8")
@@ -68,12 +69,27 @@ def _head_of(findings: Findings) -> str:
     return (
         f'<header>\n<p class="kicker">DeepMovie, compared</p>\n<h1>{escape(_subject(findings.pairs))}</h1>\n'
         '<p class="lede">The same frames, painted towards the same energy in every way of the paper and in the '
-        "daemon\u2019s own: how near each comes to the style, how steady it is, and what it costs.</p>\n"
-        f"{contents}</header>\n"
+        "daemon\u2019s own: how near each comes to the style, how steady it is, and what it costs."
+        f"{_in_short(findings)}</p>\n{contents}</header>\n"
     )
 
 
-def _pair(study: Study, number: int, *, has_new_clip: bool) -> str:
+def _in_short(findings: Findings) -> str:
+    """Return one sentence: what ours does with the fewest iterations, against the paper's main method."""
+    rows = {row.method: row for row in findings.mean}
+    ours = min((row for row in rows.values() if row.method.startswith("live")), key=lambda row: row.iterations)
+    flow = rows["flow"]
+    if not (ours.temporal_rmse and flow.temporal_rmse):
+        return ""
+    return (
+        f" <strong>With {ours.iterations} iterations a frame, ours has {ours.temporal_rmse / flow.temporal_rmse:.2f} "
+        f"times the temporal error of the paper\u2019s main method with {flow.iterations}, and an energy gap of "
+        f"{ours.gap:.1%} instead of {flow.gap:.1%}, in {ours.seconds_per_frame:.2f} s a frame instead of "
+        f"{flow.seconds_per_frame:.2f} s.</strong>"
+    )
+
+
+def _pair(study: Study, number: int, *, title: str, has_new_clip: bool) -> str:
     pair = study.found
     numbers = ", ".join(map(str, pair.judged))
     drawn = {chart.name: as_svg(chart, prefix=f"pair-{number}-{chart.name}") for chart in charts(pair)}
@@ -87,7 +103,7 @@ def _pair(study: Study, number: int, *, has_new_clip: bool) -> str:
         parts.append(_plate(plate, chart=drawn.get("light", "") if plate.name == "matching" else ""))
         if plate.name == "frames" and "gap" in drawn:
             parts.append(_curves([drawn[name] for name in ("gap", "error") if name in drawn]))
-    return _section(f"pair-{number}", _name(pair), "".join(parts))
+    return _section(f"pair-{number}", title, "".join(parts))
 
 
 def _name(pair: Pair) -> str:
@@ -108,7 +124,11 @@ def _table(rows: Sequence[Row], *, floor: float | None = None) -> str:
             f'<tr class="floor"><th scope="row">the clip itself</th><td></td><td></td><td></td>'
             f"<td>{floor:.4f}</td><td></td><td></td></tr>\n"
         )
-    return f'<div class="scroll"><table>\n<thead><tr>{headings}</tr></thead>\n<tbody>\n{body}</tbody>\n</table></div>\n'
+    terms = "".join(f'<li><i class="{name}"></i>{name}</li>' for name in TERMS)
+    return (
+        f'<div class="scroll"><table>\n<thead><tr>{headings}</tr></thead>\n<tbody>\n{body}</tbody>\n</table></div>\n'
+        f'<ul class="terms">{terms}</ul>\n'
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,28 +143,27 @@ class Best:
 def _row(row: Row, best: Best) -> str:
     error = "<td>\u2013</td>"
     if row.temporal_rmse is not None:
-        share, is_best = row.temporal_rmse / best.largest_error, row.temporal_rmse == best.error
-        error = _bar(f"{row.temporal_rmse:.4f}", share, is_best=is_best)
+        number = _strong(f"{row.temporal_rmse:.4f}", row.temporal_rmse == best.error)
+        share = row.temporal_rmse / best.largest_error
+        error = f'<td>{number}<i class="bar" style="--share: {share:.3f}"></i></td>'
     return (
         f'<tr><th scope="row">{escape(row.label)}<small>{escape(row.told)}</small></th><td>{row.effort}</td>'
-        f"{_bar(f'{row.energy:.2f}', 0, is_best=row.energy == best.energy)}{_bar(f'{row.gap:.1%}', row.gap)}{error}"
+        f"<td>{_strong(f'{row.energy:.2f}', row.energy == best.energy)}</td><td>{row.gap:.1%}</td>{error}"
         f"<td>{row.seconds_per_frame:.2f}</td><td>{_shares(row)}</td></tr>\n"
     )
 
 
-def _bar(text: str, share: float, *, is_best: bool = False) -> str:
-    """Return a cell with a bar below its number."""
-    strong = f"<strong>{text}</strong>" if is_best else text
-    return f'<td class="bar" style="--share: {min(max(share, 0.0), 1.0):.3f}">{strong}</td>'
+def _strong(text: str, is_best: bool) -> str:  # noqa: FBT001 - one fact
+    return f"<strong>{text}</strong>" if is_best else text
 
 
 def _shares(row: Row) -> str:
-    """Return the shares of the terms as one bar; the words are for who cannot see it."""
-    told = ", ".join(f"{name} {row.shares[name]:.0%}" for name in TERMS if row.shares.get(name))
-    parts = "".join(
-        f'<i class="{name}" style="flex-grow: {row.shares[name]:.4f}"></i>' for name in TERMS if row.shares.get(name)
-    )
-    return f'<span class="shares" role="img" aria-label="{told}" title="{told}">{parts}</span>'
+    """Return the shares of the terms as one bar, and below it in percent."""
+    known = [name for name in TERMS if row.shares.get(name)]
+    parts = "".join(f'<i class="{name}" style="flex-grow: {row.shares[name]:.4f}"></i>' for name in known)
+    told = " \u00b7 ".join(f"{row.shares[name]:.0%}" for name in known)
+    words = ", ".join(f"{name} {row.shares[name]:.0%}" for name in known)
+    return f'<span class="shares" role="img" aria-label="{words}">{parts}</span><small>{told}</small>'
 
 
 def _plate(plate: Plate, *, chart: str) -> str:
@@ -180,21 +199,24 @@ def _curves(drawn: Sequence[str]) -> str:
 
 def _how(findings: Findings) -> str:
     meaning = "".join(f"<dt>{name}</dt><dd>{told}</dd>" for name, told in MEANING.items())
-    terms = "".join(f'<li><i class="{name}"></i>{name}</li>' for name in TERMS)
-    facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(told)}</dd>" for name, told in _facts(findings).items())
+    facts = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(told)}</dd></div>" for name, told in _facts(findings))
     return (
-        f'<section id="how">\n<h2>How it was measured</h2>\n<ul class="terms">{terms}</ul>\n'
-        f"<dl>{meaning}</dl>\n<h3>Settings</h3>\n<dl>{facts}</dl>\n"
+        f'<section id="how">\n<h2>How it was measured</h2>\n<dl>{meaning}</dl>\n'
+        f'<h3>Settings</h3>\n<dl class="settings">{facts}</dl>\n'
         f"<h3>Command</h3>\n<pre><code>{escape(findings.command)}</code></pre>\n</section>\n"
     )
 
 
-def _facts(findings: Findings) -> dict[str, str]:
-    """Return settings, machine and versions in words."""
+def _facts(findings: Findings) -> list[tuple[str, str]]:
+    """Return settings, effort, machine and versions in words."""
     told = {
         **{f"paint.{key}": value for key, value in findings.settings.items()},
         **findings.effort,
         **findings.machine,
+        "deepmovie": findings.version,
         "took": f"{findings.seconds:.0f} s",
     }
-    return {name.replace("_", " "): str(value) for name, value in told.items()}
+    return [
+        (name, ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
+        for name, value in told.items()
+    ]

@@ -5,22 +5,18 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from streamer.compare_findings import Row
 from streamer.compare_light import LightStudy
+from streamer.compare_reveal import Reveal
 from streamer.compare_scene import Passage
 from streamer.compare_study import Study
-from streamer.contact_sheet import INK, PAPER, Flow, Pixels, color_wheel, flow_color, longest_motion
+from streamer.contact_sheet import Flow, Pixels, color_wheel, flow_color, longest_motion
 from streamer.pixels import to_pixels
 
 DIFFERENCE_GAIN = 4
 """Differences are small: they are shown so many times as large."""
-MARK = (235, 64, 52)
-"""What was hidden before."""
-CLOSER_SHARE = 0.3
-"""Of a picture's sides: the part that is shown larger."""
 MOST_STEPS = 3
 """How many steps from frame to frame show their flow."""
 WHEEL_SHARE = 0.3
@@ -74,20 +70,24 @@ def rows_of_frames(study: Study) -> Plate:
 def occlusion(study: Study) -> Plate:
     """Return the paper's Fig. 3: what is revealed where most is, and what each method leaves there."""
     scene = study.scene
-    place = max(range(len(scene.passages)), key=lambda place: scene.passages[place].hidden_share)
-    passage, last, frame = scene.passages[place], scene.frames[place], scene.frames[place + 1]
-    box = _busiest(passage)
+    shown = max((Reveal.at(scene, place) for place in range(len(scene.passages))), key=lambda each: each.amount)
+    last, frame, place = scene.frames[shown.place], scene.frames[shown.place + 1], shown.place
     numbers = [scene.number(place), scene.number(place + 1)]
-    before = [Tile(f"frame {numbers[0]}", "", to_pixels(last)), Tile(f"frame {numbers[1]}", "", to_pixels(frame))]
-    marked = Tile("just revealed", f"{passage.hidden_share:.1%} of the frame", _marked(to_pixels(frame), passage, box))
-    closer = [Tile(film.method.label, "", _closer(film.images[place + 1], passage, box)) for film in study.films]
+    tiles = [
+        Tile(f"frame {numbers[0]}", "", to_pixels(last)),
+        Tile(f"frame {numbers[1]}", "", to_pixels(frame)),
+        Tile("revealed", f"{shown.revealed.mean():.1%} of the frame", shown.marked(frame)),
+        Tile("the clip", "", shown.closer(frame)),
+        *(Tile(film.method.label, "", shown.closer(film.images[place + 1])) for film in study.films),
+    ]
     return Plate(
         "occlusion",
         "What was hidden",
-        f"Red in frame {numbers[1]}: what cannot be seen in frame {numbers[0]}, so that nothing painted can be moved "
-        "there. Below, the framed part in each method's painting, with the revealed places outlined.",
+        f"Red in frame {numbers[1]}: what was hidden in frame {numbers[0]}, so that nothing painted can be moved there "
+        "(pale red: the flow is unsure, but the color is the same as before). Below, the part in the box as each "
+        "method paints it, with what was revealed outlined.",
         3,
-        [*before, marked, Tile("the clip", "", _closer(frame, passage, box)), *closer],
+        tiles,
     )
 
 
@@ -117,11 +117,13 @@ def matching(light: LightStudy) -> Plate:
             Tile("painted", "", to_pixels(moment.painted)),
             Tile("painted, histogram matched", "", to_pixels(moment.matched)),
         ]
+    without, with_it = light.found.correlation_painted, light.found.correlation_matched
+    figures = "" if without is None or with_it is None else f": {with_it:.2f} with the matching, {without:.2f} without"
     return Plate(
         "matching",
         "Histogram matching",
         "The painting's colors are given to the whole clip, and then each frame's to the painting: light and color "
-        "vary as they do in the clip.",
+        f"vary as they do in the clip. Correlation of the mean luminance with the clip's{figures}.",
         3,
         tiles,
     )
@@ -171,54 +173,6 @@ def _difference(one: Tensor, other: Tensor) -> Pixels:
     size = (one - other)[0].square().mean(0).sqrt().cpu().numpy()
     levels = np.asarray(np.clip(size * DIFFERENCE_GAIN * 255, 0, 255), np.uint8)
     return np.asarray(cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB), np.uint8)
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A part of a picture."""
-
-    top: int
-    left: int
-    height: int
-    width: int
-
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        """Its rows and columns."""
-        return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
-
-
-def _busiest(passage: Passage) -> Box:
-    """Return the part, as wide and high as a share of the picture, in which most is hidden."""
-    hidden = _hidden(passage).astype(np.float32)
-    height, width = (max(8, round(CLOSER_SHARE * side)) for side in hidden.shape)
-    sums = cv2.boxFilter(hidden, -1, (width, height), anchor=(0, 0), normalize=False, borderType=cv2.BORDER_CONSTANT)
-    inside = sums[: hidden.shape[0] - height + 1, : hidden.shape[1] - width + 1]
-    top, left = np.unravel_index(int(inside.argmax()), inside.shape)
-    return Box(int(top), int(left), height, width)
-
-
-def _marked(frame: Pixels, passage: Passage, box: Box) -> Pixels:
-    """Return the frame, pale, with what was hidden in red and a frame around a part."""
-    gray = cv2.cvtColor(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    shown = np.where(_hidden(passage)[..., None], MARK, 96 + 0.6 * gray).astype(np.uint8)
-    corner = (box.left + box.width - 1, box.top + box.height - 1)
-    return np.asarray(cv2.rectangle(shown, (box.left, box.top), corner, INK, 1), np.uint8)
-
-
-def _closer(image: Tensor, passage: Passage, box: Box) -> Pixels:
-    """Return a part of a picture as large as the whole, with an outline around what was hidden."""
-    height, width = image.shape[2:]
-    part = cv2.resize(to_pixels(image)[box.slices], (width, height), interpolation=cv2.INTER_CUBIC)
-    hidden = cv2.resize(_hidden(passage)[box.slices].astype(np.float32), (width, height))
-    hidden = cv2.GaussianBlur(hidden, (0, 0), width / 200)
-    outlines, _ = cv2.findContours((hidden > 0.5).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    return np.asarray(cv2.drawContours(part, outlines, -1, PAPER, 1, cv2.LINE_AA), np.uint8)
-
-
-def _hidden(passage: Passage) -> NDArray[np.bool_]:
-    hidden: NDArray[np.bool_] = ~passage.visible[0, 0].cpu().numpy()
-    return hidden
 
 
 def _floor(study: Study) -> str:

@@ -21,6 +21,8 @@ LARGEST_BYTES = 300_000
 QUALITIES = (92, 88, 84, 80, 75, 70, 64, 58, 50)
 WIDTH_INCHES, DPI = 9.0, 120
 LABEL_INCHES = 0.3
+MARGIN = 0.01
+"""Of the picture's sides."""
 
 
 def write_pictures(folder: Path, studies: Sequence[Study]) -> None:
@@ -52,7 +54,7 @@ def _sheet(plate: Plate) -> "Figure":
     tile_inches = WIDTH_INCHES / plate.columns * height / width
     figure = Figure(figsize=(WIDTH_INCHES, rows * (tile_inches + LABEL_INCHES)), dpi=DPI, facecolor="white")
     grid = figure.subplots(rows, plate.columns, squeeze=False)
-    figure.subplots_adjust(left=0, right=1, bottom=0, top=1 - LABEL_INCHES / figure.get_figheight(),
+    figure.subplots_adjust(left=MARGIN, right=1 - MARGIN, bottom=MARGIN, top=1 - LABEL_INCHES / figure.get_figheight(),
                            wspace=0.03, hspace=LABEL_INCHES / tile_inches)  # fmt: skip
     for axes in grid.flat:
         axes.set_axis_off()

@@ -138,7 +138,7 @@ def paint_film(
     engine: Engine, way: Way, frames: Sequence[Tensor], iterations: int, *, tick: Tick = lambda _: None
 ) -> Film:
     """Return neighboring frames of one scene, painted from a cold start."""
-    stylizer = engine.stylizer(way, cuts=_NoCuts())
+    stylizer = engine.stylizer(way, cuts=OneScene())
     images: list[Tensor] = []
     began = time.perf_counter()
     for frame in frames:
@@ -159,8 +159,8 @@ def as_table(title: str, rows: Sequence[Row]) -> Table:
     return table
 
 
-class _NoCuts:
-    """A clip is one scene."""
+class OneScene:
+    """A cut detector for frames of which it is known that there is no cut among them."""
 
     def __call__(self, image: Tensor) -> bool:  # noqa: ARG002 - as a cut detector is called
         return False

@@ -254,9 +254,9 @@ def test_two_iterations_a_frame_are_near_the_style_and_steady_on_a_real_clip() -
     scene = read_scene(Clip(str(path("bikes")), start=32, every=2, frames=12, size=256), device=CPU)
     engine = make_engine(Paint(device="cpu"), device=CPU, size=256)
     last = scene.frames[-1]
-    mark = Mark.between(engine.objective, last, paint_alone(engine.objective, last, 100))
+    mark = Mark.between(engine.objective, last, paint_alone(engine.objective, last, 80))
     ours = paint(engine_for(plain("carried", 2), engine), plain("carried", 2), scene)
-    alone = paint(engine_for(plain("independent", 30), engine), plain("independent", 30), scene.tail(2))
+    alone = paint(engine_for(plain("independent", 15), engine), plain("independent", 15), scene.tail(2))
     error, theirs = ours.temporal_rmse, alone.temporal_rmse
     assert 0 < ours.gap(engine, [mark]) < 0.10
     assert error is not None
