@@ -91,14 +91,14 @@ class Engine:
         """
         way, cuts = way or self.paint.init, cuts or CutDetector()
         if way == "carried":
-            return Stylizer(self.objective, flow=self.flow, cuts=cuts, fill=self.fill, loop=self._loop())
-        return PaperStylizer(self.objective, init=way, flow=self.flow, cuts=cuts, loop=self._loop())
+            return Stylizer(self.objective, flow=self.flow, cuts=cuts, fill=self.fill, loop=self.loop())
+        return PaperStylizer(self.objective, init=way, flow=self.flow, cuts=cuts, loop=self.loop())
 
     def hindsight(self, stylizer: Remembering) -> Hindsight | None:
         """Return what paints this stylizer's frames on while they wait; None: the settings let none wait."""
         if not self.paint.lag:
             return None
-        return Hindsight(stylizer, lag=self.paint.lag, flow=self.flow, loop=self._loop())
+        return Hindsight(stylizer, lag=self.paint.lag, flow=self.flow, loop=self.loop())
 
     def look_at(self, painting: NDArray[np.uint8]) -> Original:
         """Return a painting, H x W x 3, looked at in the size in which frames can take it on."""
@@ -120,7 +120,7 @@ class Engine:
         objective = self.objective.objective.restyled(look.style, balance)
         return replace(self, objective=self.objective.restyled(objective), look=look, mixture=mixture or self.mixture)
 
-    def _loop(self) -> Loop:
+    def loop(self) -> Loop:
         """Return a new loop of the optimizer; each has one recording, so that each kind of descent has its own."""
         begin = Lbfgs.at if self.paint.optimizer == "lbfgs" else Adam.at
         is_cuda = self.objective.objective.network.device.type == "cuda"
