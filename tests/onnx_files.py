@@ -127,16 +127,33 @@ def not_finite_in_the_dark(path: Path) -> Path:
 
 def failing_in_the_dark(path: Path) -> Path:
     """Write a `shift_finder` that fails while it runs where the first picture is darker than a fifth."""
-    nodes = [
+    return _failing(
+        path,
         helper.make_node("ReduceMean", ["origin"], ["light"], axes=[1, 2, 3], keepdims=0),
         helper.make_node("Constant", [], ["fifth"], value_float=0.2),
-        helper.make_node("Less", ["light", "fifth"], ["is dark"]),
-        helper.make_node("Cast", ["is dark"], ["place"], to=TensorProto.INT64),
+        helper.make_node("Less", ["light", "fifth"], ["fails"]),
+    )
+
+
+def failing_on_wide_pictures(path: Path) -> Path:
+    """Write a `shift_finder` that fails while it runs on pictures of more than 200 columns."""
+    return _failing(
+        path,
+        helper.make_node("Shape", ["origin"], ["columns"], start=3),
+        helper.make_node("Constant", [], ["most"], value_ints=[200]),
+        helper.make_node("Greater", ["columns", "most"], ["fails"]),
+    )
+
+
+def _failing(path: Path, *nodes: onnx.NodeProto) -> Path:
+    """Write a `shift_finder` that fails while it runs where these nodes give `fails`."""
+    trap = [
+        helper.make_node("Cast", ["fails"], ["place"], to=TensorProto.INT64),
         helper.make_node("Constant", [], ["only one"], value_floats=[0.0]),
         helper.make_node("Gather", ["only one", "place"], ["nothing"]),  # there is no second one
         helper.make_node("Add", ["flow", "nothing"], ["checked"]),
     ]
-    return shift_finder(path, extra=nodes, output="checked")
+    return shift_finder(path, extra=[*nodes, *trap], output="checked")
 
 
 def write_network(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import onnxruntime
 import pytest
 import torch
+from onnx import helper
 
 from streamer.checkups import PARTS, examine_settings, packages
 from streamer.checkups_onnx import identity_model
@@ -18,6 +20,7 @@ from streamer.diagnosis import Finding, Status
 from streamer.doctor import doctor, examined
 from streamer.paint import Paint
 from streamer.settings import Inputs
+from tests.onnx_files import color_inverter, failing_on_wide_pictures, shift_finder
 from tests.tiny import tiny_weights
 
 GOOD = {
@@ -47,7 +50,8 @@ def test_a_sound_machine_is_ok_in_every_part(tmp_path: Path) -> None:
     assert found["status"] in {"OK", "WARN"}
     statuses = {finding["name"]: finding["status"] for finding in found["findings"]}
     assert statuses["free memory"] in {"OK", "WARN"}
-    for name in ("packages", "opencv", "device", "precision", "weights", "painting", "opencv runs", "H.264", "ZeroMQ"):
+    names = ("packages", "opencv", "device", "precision", "weights", "painting", "optical flow", "fill", "opencv runs")
+    for name in (*names, "H.264", "ZeroMQ"):
         assert statuses[name] == "OK"
 
 
@@ -228,6 +232,47 @@ def test_the_onnx_file_written_out_gives_back_its_input() -> None:
     session = onnxruntime.InferenceSession(identity_model(), providers=["CPUExecutionProvider"])
     [result] = session.run(None, {"x": torch.tensor([2.5]).numpy()})
     assert result.tolist() == [2.5]
+
+
+def test_the_flow_and_the_fill_of_the_settings_are_loaded_and_run(tmp_path: Path) -> None:
+    flow, fill = shift_finder(tmp_path / "flow.onnx"), color_inverter(tmp_path / "fill.onnx", white=255)
+    found = look("networks", Paint(device="cpu", flow=f"onnx:{flow}", fill=f"onnx:{fill}#range=0..255"))
+    assert {finding.status for finding in found.values()} == {Status.OK}
+    told = rf"onnx:{flow}: 1\.\d\d pixels off where things move by 2\.\d\d, in \d+ ms"  # some by more than its reach
+    assert re.fullmatch(told, found["optical flow"].found)
+    assert re.fullmatch(rf"onnx:{fill}#range=0\.\.255: painted 256x144 pixels in \d+ ms", found["fill"].found)
+
+
+def test_a_network_that_cannot_be_used_is_found_by_its_setting(tmp_path: Path) -> None:
+    """Through the command's own process; painting itself is looked at without the network."""
+    fill, weights = color_inverter(tmp_path / "fill.onnx"), tiny_weights(tmp_path / "tiny.safetensors")
+    found = wrong("networks", "--device=cpu", f"--flow=onnx:{fill}")
+    assert (found.name, found.status) == ("optical flow", Status.FAIL)
+    assert "expected 2 inputs (origin, target), got picture" in found.found
+    paint = Paint(device="cpu", weights=str(weights), flow=f"onnx:{fill}")
+    assert look("torch", paint)["painting"].status is Status.OK
+
+
+def test_a_network_that_fails_as_it_runs_is_found(tmp_path: Path) -> None:
+    path = failing_on_wide_pictures(tmp_path / "flow.onnx")
+    finding = look("networks", Paint(device="cpu", flow=f"onnx:{path}"))["optical flow"]
+    assert finding.status is Status.FAIL
+    assert "out of data bounds" in finding.found
+
+
+def test_a_flow_that_finds_nothing_is_found(tmp_path: Path) -> None:
+    """One that tells where things come from, and not where they go."""
+    backwards = helper.make_node("Neg", ["flow"], ["back"])
+    path = shift_finder(tmp_path / "flow.onnx", extra=[backwards], output="back")
+    finding = look("networks", Paint(device="cpu", flow=f"onnx:{path}"))["optical flow"]
+    assert finding.status is Status.WARN
+    assert "it finds nothing" in finding.found
+    assert "#range=" in finding.mend
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_device_that_cannot_be_used_does_not_keep_the_networks_from_being_looked_at() -> None:
+    assert look("networks", Paint(device="cuda"))["optical flow"].status is Status.OK
 
 
 def test_an_unknown_part_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
