@@ -5,14 +5,13 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from protocols.errors import SinkError, SourceError
-from protocols.film import Reel
 from streamer.exits import Exit, FatalError
 from streamer.render.atelier import threads
-from streamer.render.atomic import put, writing
+from streamer.render.atomic import writing
 from streamer.render.delivery import Delivery
-from streamer.render.film import SURVEY, TIMETABLE, Film, film_in
+from streamer.render.film import Film
 from streamer.render.hands import Hands
-from streamer.render.job import Job
+from streamer.render.looking import look_through
 from streamer.render.opening import reel_of
 from streamer.render.painting import Painter
 from streamer.render.premises import taken_up
@@ -20,8 +19,7 @@ from streamer.render.preview import Preview
 from streamer.render.progress import Report, report_to
 from streamer.render.scenes import SceneWork
 from streamer.render.stopping import StoppedError, raising_on_signal
-from streamer.render.survey import Pixels, survey
-from streamer.render.timetable import Timetable
+from streamer.render.survey import Pixels
 from streamer.render.wish import Wish
 from streamer.render.workshop import Workshop
 
@@ -62,7 +60,7 @@ def _render(wish: Wish, console: Console) -> None:
     reel = reel_of(wish.source, rate=wish.rate)
     with taken_up(wish) as (workshop, job):
         with report_to(console) as report:
-            film = _film(job, reel, workshop, report)
+            film = look_through(job, reel, workshop, report)
             delivery = Delivery(film, workshop, wish.out)
             try:
                 _paint(wish, film, workshop, report)
@@ -76,21 +74,6 @@ def _render(wish: Wish, console: Console) -> None:
                 report.say(f"a {wish.out.suffix} cannot hold {stream} of the source: it is left out (.mkv can)")
         workshop.remove()
     console.print(f"{wish.out}: {film.survey.frames} frames", markup=False, highlight=False, soft_wrap=True)
-
-
-def _film(job: Job, reel: Reel, workshop: Workshop, report: Report) -> Film:
-    """Return the film; it is looked through once."""
-    if (workshop.path / SURVEY).exists():
-        return film_in(workshop)
-    counts_colors = job.paint.color == "matched"
-    timetable = workshop.path / TIMETABLE
-    found = survey(reel, timetable, size=job.size, counts_colors=counts_colors, tick=report.looked)
-    if found.lost:
-        report.say(f"{found.lost} frames of {reel.path} cannot be decoded: they are left out, the rest keeps its time")
-    if found.resized:
-        report.say(f"{found.resized} frames have another size than the first: they are scaled to it")
-    put(workshop.path / SURVEY, found.to_json().encode())
-    return Film(job, reel, found, Timetable(timetable))
 
 
 def _paint(wish: Wish, film: Film, workshop: Workshop, report: Report) -> None:

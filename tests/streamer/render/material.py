@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from streamer.paint import Paint
+from streamer.render.atelier import Atelier, threads
+from streamer.render.looking import look_through
+from streamer.render.opening import reel_of
+from streamer.render.premises import taken_up
+from streamer.render.progress import Lines
+from streamer.render.reading import Reader
 from streamer.render.rendering import render
+from streamer.render.scenes import SceneWork
 from streamer.render.wish import Wish
 from tests.clips import path
 from tests.tiny import tiny_weights
@@ -71,7 +78,7 @@ def write(
 
 
 def _sounds(film: Any, *, until: float) -> Any:
-    source = av.open(str(path("bigbuckbunny")))
+    source: Any = av.open(str(path("bigbuckbunny")))
     stream = film.add_stream_from_template(source.streams.audio[0])
 
     def packets() -> Any:
@@ -97,6 +104,13 @@ def pictures(film: Path) -> list[Image]:
         return [np.asarray(frame.to_ndarray(format="rgb24"), np.uint8) for frame in container.decode(video=0)]
 
 
+def load(picture: Path) -> Image:
+    """Return a picture, RGB."""
+    read = cv2.imread(str(picture))
+    assert read is not None
+    return np.asarray(read[:, :, ::-1], np.uint8)
+
+
 def sounds(film: Path) -> list[tuple[Fraction, bytes]]:
     """Return time and content of each packet of sound."""
     with av.open(str(film)) as container:
@@ -104,18 +118,16 @@ def sounds(film: Path) -> list[tuple[Fraction, bytes]]:
         return [(packet.pts * packet.time_base, bytes(packet)) for packet in packets if packet.size]
 
 
-def paint(folder: Path, **settings: Any) -> Paint:
-    """Return the settings of a tiny network."""
-    weights = folder / "tiny.safetensors"
+def wish(
+    source: Path, out: Path, *, weights: Path | None = None, settings: dict[str, Any] | None = None, **changes: Any
+) -> Wish:
+    """Return what a test asks for, unless it says otherwise: one iteration a frame, one thread, chunks of five."""
+    weights = weights or out.parent / "tiny.safetensors"
     if not weights.exists():
         tiny_weights(weights)
-    return Paint(**{"weights": str(weights), "device": "cpu", "style": "storm"} | settings)
-
-
-def wish(source: Path, out: Path, *, settings: dict[str, Any] | None = None, **changes: Any) -> Wish:
-    """Return what a test asks for, unless it says otherwise: one iteration a frame, one thread, chunks of five."""
     asked = {"iterations": 1, "first_iterations": 2, "size": SIZE, "chunk": 5, "threads": 1} | changes
-    return Wish(source=source, out=out, paint=paint(out.parent, **settings or {}), **asked)
+    paint = Paint(**{"weights": str(weights), "device": "cpu", "style": "storm"} | (settings or {}))
+    return Wish(source=source, out=out, paint=paint, **asked)
 
 
 def rendered(asked: Wish) -> tuple[int, str]:
@@ -131,3 +143,22 @@ def hashes(source: Path, out: Path, **changes: Any) -> list[str]:
     code, told = rendered(wish(source, out, hashes=lines, **changes))
     assert code == 0, told
     return lines.read_text().splitlines()
+
+
+def silent() -> Lines:
+    """Return a report that nobody sees."""
+    return Lines(Console(file=io.StringIO()))
+
+
+def begun(asked: Wish, tasks: int) -> None:
+    """Do the first tasks of a render's first scene, and leave it as if it had been killed."""
+    with taken_up(asked) as (workshop, job), threads(job.threads):
+        film = look_through(job, reel_of(job.source, rate=job.rate), workshop, silent())
+        atelier, reader = Atelier(job, film.survey), Reader(film.reel, film.survey, film.timetable)
+        work = SceneWork(film, workshop, film.scenes()[0])
+        for _ in range(tasks):
+            task = work.next()
+            if task is None:
+                return
+            frames = reader.frames(task.chunk.first, task.chunk.end) if task.wants_frames else iter(())
+            work.keep(task, task.run(atelier, frames, lambda _: None))
