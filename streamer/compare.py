@@ -3,13 +3,14 @@
 import itertools
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 from rich.console import Console
 
+from models.look import Mixture
 from streamer import machine
 from streamer.compare_findings import Findings
 from streamer.compare_methods import Effort
@@ -22,6 +23,7 @@ from streamer.engine import Engine, choose_device, make_engine, make_gallery
 from streamer.paint import Paint
 from streamer.picture import PictureError
 from streamer.quality import Clip
+from streamer.recipe import recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,10 @@ class Task:
         """How many pairs of clip and painting there are."""
         return len(self.clips) * len(self.styles)
 
+    def paint_in(self, style: str) -> Paint:
+        """Return the settings with this painting."""
+        return self.paint.model_copy(update={"style": style})
+
 
 def compare(task: Task) -> int:
     """Paint every clip in every style and every way, write what was found, and return the exit code.
@@ -100,7 +106,7 @@ def compare(task: Task) -> int:
 def _check_styles(task: Task) -> None:
     """Open every painting, as the last one's turn comes after a long time."""
     for style in task.styles:
-        gallery = make_gallery(task.paint.model_copy(update={"style": style}), size=task.clips[0].size)
+        gallery = make_gallery(task.paint_in(style), size=task.clips[0].size)
         try:
             gallery.picture(gallery.name_of(style))
         except PictureError as error:
@@ -125,8 +131,18 @@ def _studies(task: Task, scenes: Sequence[Scene], device: torch.device) -> list[
 
 
 def _engines(task: Task, device: torch.device) -> Iterator[Engine]:
-    for style in task.styles:
-        yield make_engine(task.paint.model_copy(update={"style": style}), device=device, size=task.clips[0].size)
+    """Yield an engine for each painting; they share the network."""
+    size = task.clips[0].size
+    first = make_engine(task.paint_in(task.styles[0]), device=device, size=size)
+    yield first
+    for style in task.styles[1:]:
+        paint = task.paint_in(style)
+        gallery = make_gallery(paint, size=size)
+        originals = [
+            (first.look_at(gallery.picture(gallery.name_of(name))), share) for name, share in recipe(paint).items()
+        ]
+        mixture = Mixture.of(originals)
+        yield replace(first, paint=paint).restyled(mixture.look, paint, mixture=mixture)
 
 
 def _findings(task: Task, studies: Sequence[Study], *, device: torch.device, seconds: float) -> Findings:

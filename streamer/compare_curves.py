@@ -1,6 +1,7 @@
 """The comparison's curves, drawn by matplotlib: as SVG in the colors of the page around it, or as a picture."""
 
 import io
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -72,6 +73,7 @@ def require_matplotlib() -> None:
         import matplotlib  # noqa: F401, PLC0415 - only asked whether it is there
     except ImportError:
         raise ConfigError(MISSING) from None
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # it warns that it will take a moment
 
 
 def as_svg(chart: Chart, *, prefix: str) -> str:

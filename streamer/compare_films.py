@@ -8,7 +8,7 @@ from statistics import mean
 from torch import Tensor
 
 from models.backtracking import Neighbor, beside, order, repaint
-from models.descent import Budget
+from models.descent import Budget, Loop
 from models.objective import Terms
 from models.stylizer import Stylized
 from streamer.compare_methods import Method
@@ -75,9 +75,10 @@ def paint(engine: Engine, method: Method, scene: Scene, *, tick: Tick = lambda _
     each, rest = divmod(method.iterations, method.passes)
     budget = Budget(each)
     painted = _forwards(engine, scene, Budget(each + rest), tick)
+    loop = engine.loop()
     for number in range(2, method.passes + 1):
         for place in order(len(painted), number):
-            painted[place] = _once_more(engine, scene, painted, place, budget)
+            painted[place] = _once_more(engine, scene, painted, place, budget=budget, loop=loop)
             tick(each)
     return Film(method, scene, painted, (time.perf_counter() - began) / len(painted))
 
@@ -98,7 +99,9 @@ def _forwards(engine: Engine, scene: Scene, budget: Budget, tick: Tick) -> list[
     return painted
 
 
-def _once_more(engine: Engine, scene: Scene, painted: Sequence[Stylized], place: int, budget: Budget) -> Stylized:
+def _once_more(
+    engine: Engine, scene: Scene, painted: Sequence[Stylized], place: int, *, budget: Budget, loop: Loop
+) -> Stylized:
     """Return a frame painted on with its neighbors' newest paintings (the paper's back-tracking)."""
     return repaint(
         engine.objective,
@@ -107,4 +110,5 @@ def _once_more(engine: Engine, scene: Scene, painted: Sequence[Stylized], place:
         neighbors=[Neighbor(scene.frames[other], painted[other].image) for other in beside(place, len(painted))],
         flow=engine.flow,
         budget=budget,
+        loop=loop,
     )

@@ -21,6 +21,7 @@ from streamer.cli import main
 from streamer.compare_curves import spread
 from streamer.compare_films import Film, engine_for, paint
 from streamer.compare_methods import LABELS, Effort, effort, methods, plain
+from streamer.compare_pace import Pace, in_words
 from streamer.compare_scene import Scene, read_scene
 from streamer.engine import Engine, make_engine
 from streamer.paint import Paint
@@ -325,6 +326,31 @@ def test_without_matplotlib_a_report_is_an_error_that_says_what_to_install(
     assert run(weights, *ENDLESS, BUILT_IN, "--report", str(report)) == 78
     assert "pip install 'deepmovie[report]'" in capsys.readouterr().err
     assert not report.exists()
+
+
+def test_each_painting_is_its_own_though_the_network_is_loaded_once(made: Made, weights: str) -> None:
+    """The second painting's figures are those of an engine that never knew the first."""
+    scene = read_scene(Clip(str(path("bikes")), frames=4, size=64), device=CPU)
+    harvest = make_engine(Paint(weights=weights, device="cpu", style="harvest"), device=CPU, size=64)
+    film = paint(engine_for(plain("flow", 4), harvest), plain("flow", 4), scene).tail(3)
+    [row] = [row for row in made.found["pairs"][1]["rows"] if row["method"] == "flow"]
+    assert row["energy"] == pytest.approx(film.energy(harvest), rel=1e-3)
+    assert row["temporal_rmse"] == pytest.approx(film.temporal_rmse, rel=1e-3)
+
+
+def test_where_there_is_no_terminal_a_line_tells_now_and_then_how_long_it_takes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    times = iter((0.0, 0.0, 10.0, 40.0, 45.0, 100.0))
+    with Pace(400, clock=times.__next__) as pace:
+        for iterations in (0, 50, 50, 50, 50):
+            pace.tick(iterations, "flow")
+    assert capsys.readouterr().err.splitlines() == ["25%, 2 min left: flow", "50%, 2 min left: flow"]
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(0.2, "1 s"), (61, "61 s"), (200, "3 min"), (7300, "2 h 2 min")])
+def test_a_span_of_time_is_told_as_people_do(seconds: float, words: str) -> None:
+    assert in_words(seconds) == words
 
 
 def test_names_at_the_ends_of_lines_do_not_lie_over_each_other() -> None:
