@@ -14,7 +14,7 @@ from torch import Tensor
 
 from models.objective import Boosts, Terms
 
-AIM = 0.07
+AIM = 0.08
 """The least share that is aimed at, so that what moves around it stays above five percent."""
 RATE = 0.2
 """How much of the way to its aim, in octaves, a boost goes with a frame."""

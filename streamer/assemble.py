@@ -70,7 +70,7 @@ def assemble(config: Config) -> Parts:
     source, sinks = make_source(config, keyring, notices), make_sinks(config, keyring, notices)
     device, troubles = choose_device(config.paint.device)
     wanted = config.paint.size or default_size(device)
-    size = affordable_size(wanted, device)
+    size = affordable_size(wanted, device, paint=config.paint)
     gallery = make_gallery(config.paint, size=size)
     engine = make_engine(config.paint, device=device, size=size, gallery=gallery)
     stylizer = engine.stylizer()

