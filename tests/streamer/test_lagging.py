@@ -22,7 +22,7 @@ from models.hindsight import Hindsight
 from models.sight import Sight
 from models.stylizer import Stylized, Stylizer
 from protocols.frame import Frame
-from streamer.canvas import Canvas
+from streamer.canvas import Canvas, Wet
 from streamer.control import Control
 from streamer.gallery import Gallery
 from streamer.governor import Punctual, Unhurried
@@ -51,7 +51,7 @@ class Scarce(Hindsight):
 
     is_scarce = False
 
-    def sweep(self, *args: object, **options: object) -> list:  # type: ignore[override,type-arg]
+    def sweep(self, *args: object, **options: object) -> list:  # type: ignore[type-arg]
         """Paint on, or fail as CUDA does."""
         if self.is_scarce:
             raise torch.OutOfMemoryError("CUDA out of memory")
@@ -313,7 +313,7 @@ def test_too_little_memory_for_hindsight_loses_no_frame_and_the_next_ones_are_sm
         assert first is not None
         assert studio.window.add(first, Budget(1)).frames == []
         studio.hindsight.is_scarce = False
-        painted = []
+        painted: list[Wet] = []
         for each in wide[1:]:
             wet = studio.canvas.stylize(each, Budget(2), Hot(), at_s=each.pts)
             assert wet is not None
