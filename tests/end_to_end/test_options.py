@@ -53,8 +53,8 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def files(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     """Return the files that settings name."""
     folder = tmp_path_factory.mktemp("files")
-    mask = np.zeros((28, 64), np.uint8)
-    mask[:, 32:] = 255
+    mask = np.zeros((64, 128), np.uint8)
+    mask[:, 64:] = 255
     cv2.imwrite(str(folder / "mask.png"), mask)
     return {
         "flow": str(shift_finder(folder / "flow.onnx")),
