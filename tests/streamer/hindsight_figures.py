@@ -24,8 +24,8 @@ from streamer.quality import Clip, Film, Mark, Row, paint_alone, read_clip
 from tests import clips
 from tests.models.test_stylizer import NeverCut
 
-JUDGED = 6
-"""The last frames, where a scene has had time to come into style."""
+JUDGED = slice(-10, -4)
+"""Where a scene has had time to come into style, and no frame's future is cut off by the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def passes(engine: Engine, trial: Trial, frames: Sequence[Tensor]) -> list[Tenso
 def rows(
     engine: Engine, trials: Sequence[Trial], frames: Sequence[Tensor], *, reference: int
 ) -> Iterator[tuple[Trial, Row]]:
-    """Yield the figures of each trial, over the last frames.
+    """Yield the figures of each trial, over the judged frames.
 
     Args:
         engine: of the energy that all are judged by, without a flow loss.
@@ -107,17 +107,16 @@ def rows(
         frames: neighbors of one scene.
         reference: iterations for what counts as done.
     """
-    judged = frames[-JUDGED::2]
-    marks = [Mark.between(engine.objective, frame, paint_alone(engine.objective, frame, reference)) for frame in judged]
+    judged, alone = frames[JUDGED], engine.objective
+    marks = [Mark.between(alone, frame, paint_alone(alone, frame, reference)) for frame in judged[::2]]
     for trial in trials:
         began = time.perf_counter()
         images = trial.paint(engine, frames)
         seconds = (time.perf_counter() - began) / len(frames)
-        film = Film(trial.way, trial.iterations, frames, images, seconds)
-        yield trial, film.tail(JUDGED).row(engine.objective, marks)
+        yield trial, Film(trial.way, trial.iterations, judged, images[JUDGED], seconds).row(engine.objective, marks)
 
 
-def scene(name: str, size: int, *, start: int = 80, count: int = 14) -> list[Tensor]:
+def scene(name: str, size: int, *, start: int = 80, count: int = 18) -> list[Tensor]:
     """Return every second frame of a clip's piece."""
     clip = Clip(str(clips.path(name)), start=start, every=2, frames=count, size=size)
     return [to_tensor(frame.image, size=size, device="cpu") for frame in read_clip(clip)]
@@ -129,7 +128,7 @@ def main(name: str = "bikes", size: str = "96") -> None:
     paint = Paint(size=int(size), device="cpu")
     engine = make_engine(paint, device=torch.device("cpu"), size=int(size))
     show(f"{name} at {size} px, {paint.style}")
-    for trial, row in rows(engine, [*LIVE, *FILMS], scene(name, int(size)), reference=200):
+    for trial, row in rows(engine, [*LIVE, *FILMS], scene(name, int(size)), reference=100):
         show(
             f"{trial.name:24} {trial.iterations:3} iterations: gap {row.gap:7.1%}, temporal RMSE "
             f"{row.temporal_rmse:.4f}, {row.seconds_per_frame:.2f} s a frame"
