@@ -89,7 +89,8 @@ def _copied(source: InputContainer, film: OutputContainer) -> tuple[dict[int, St
     for stream in source.streams:
         if stream.type not in _COPIED:
             continue
-        name = stream.codec_context.name if stream.codec_context else "unknown"
+        # By its canonical name: what decodes MP3 here is called mp3float.
+        name = stream.codec_context.codec.canonical_name if stream.codec_context else "unknown"
         if name not in film.supported_codecs:
             left_out.append(f"{stream.type} {stream.index} ({name})")
             continue

@@ -33,7 +33,7 @@ class Film:
 
     def ticks(self, chunk: Chunk) -> list[int]:
         """Return when the frames of a chunk are shown."""
-        return list(self.timetable.ticks(chunk.first, chunk.end))
+        return self.timetable.ticks(chunk.first, chunk.end)
 
     def ends(self, chunk: Chunk) -> int:
         """Return the ticks at which a chunk has been seen."""

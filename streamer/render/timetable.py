@@ -1,9 +1,8 @@
 """When each frame of a film is shown and what it looked like, on the disk: memory does not grow with the film."""
 
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,22 +19,22 @@ class Timetable:
     """The frames of a film that was looked through.
 
     Args:
-        path: a file that a `Scribe` wrote, with at least one frame.
+        path: a file that a `Scribe` wrote.
     """
 
     def __init__(self, path: Path) -> None:
-        self._rows = np.memmap(path, _RECORD, mode="r")
+        self._path = path
 
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def ticks(self, first: int, end: int) -> Sequence[int]:
-        """Return when some frames are shown; the frame after the last one is allowed, too, if there is one."""
-        return [int(ticks) for ticks in self._rows["ticks"][first:end]]
+    def ticks(self, first: int, end: int) -> list[int]:
+        """Return when some frames are shown, as far as the film has them."""
+        return [int(ticks) for ticks in self._rows(first, end)["ticks"]]
 
     def shows(self, frame: int, pixels: NDArray[np.uint8]) -> bool:
         """Return whether this is what the frame looked like."""
-        return bool(self._rows["crc"][frame] == checksum(pixels))
+        return bool(self._rows(frame, frame + 1)["crc"] == checksum(pixels))
+
+    def _rows(self, first: int, end: int) -> NDArray[Any]:
+        return np.fromfile(self._path, _RECORD, end - first, offset=first * _RECORD.itemsize)
 
 
 class Scribe:

@@ -7,6 +7,7 @@ A line with the arguments of `material.wish` as JSON starts one; its number come
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -16,12 +17,18 @@ from rich.console import Console
 
 
 class Mortals:
-    """Starts renders; a context manager."""
+    """Starts renders; a context manager.
+
+    Args:
+        limit: a limit of the system and its value, for all of them.
+    """
+
+    def __init__(self, *, limit: tuple[int, int] | None = None) -> None:
+        self._limit = limit
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        command = [sys.executable, "-m", __name__, *map(str, self._limit or ())]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._line() == "ready"
         return self
 
@@ -44,7 +51,7 @@ class Mortals:
         return self._process.stdout.readline().strip()
 
 
-def _serve() -> None:
+def _serve(*limit: str) -> None:
     from streamer.render.rendering import render  # with all that it needs; torch must not have worked before a fork
     from tests.streamer.render.material import wish
 
@@ -53,6 +60,8 @@ def _serve() -> None:
         asked = json.loads(line)
         child = os.fork()
         if child == 0:
+            if limit:
+                resource.setrlimit(int(limit[0]), (int(limit[1]), int(limit[1])))
             source, out = Path(asked.pop("source")), Path(asked.pop("out"))
             with out.with_name(f"{out.name}.told").open("a") as told:
                 code = render(wish(source, out, **asked), console=Console(file=told, width=300))
@@ -67,4 +76,4 @@ def _say(word: object) -> None:
 
 
 if __name__ == "__main__":
-    _serve()
+    _serve(*sys.argv[1:])
