@@ -153,7 +153,8 @@ class Method(Hot):
         default=0,
         ge=0,
         le=8,
-        description="Frames that a picture waits for, to be painted once more when what follows it is known.",
+        description="Frames that a picture waits for, to be painted on when what follows it is known. A quarter of "
+        "paint.iterations goes into that, at least one: a longer wait than so many frames gains nothing.",
         json_schema_extra=RESTART,
     )
     optimizer: Literal["adam", "lbfgs"] = Field(
