@@ -97,10 +97,14 @@ class AdjointObjective:
         """Return the energy of another painting or balance, with the same network, layers and packed kernels."""
         return AdjointObjective(objective, kernels=self.kernels)
 
+    def seen(self, frame: Tensor) -> Tensor:
+        """Return a frame in the colors in which it is painted; see `Objective.seen`."""
+        return self.objective.seen(frame)
+
     def at(self, content: Tensor, *, warped: Tensor | None = None, visible: Tensor | None = None) -> "AdjointEnergy":
         """Return the energy for one frame; see `Objective.at`."""
         names, wanted = self.kernels.names, self.objective.content_layers
-        maps, found = self.enter(self.objective.style.seen(content)), dict[str, Tensor]()
+        maps, found = self.enter(self.seen(content)), dict[str, Tensor]()
         with torch.inference_mode():
             for name in names[: max(names.index(name) for name in wanted) + 1]:
                 if starts_block(name) and name != names[0]:

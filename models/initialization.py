@@ -92,7 +92,13 @@ class PaperStylizer:
         sight = self._observer.observe(memory.content.cpu()).to(memory.image.device)
         self._last = _Last(sight, memory.image, memory.moments.boosts)
 
-    def restyle(self, objective: Objective, fill: Callable[[Tensor], Tensor]) -> None:  # noqa: ARG002 - as `Stylizer`
+    def restyle(
+        self,
+        objective: Objective,
+        fill: Callable[[Tensor], Tensor],  # noqa: ARG002 - as `Stylizer`
+        *,
+        wake: bool = True,  # noqa: ARG002 - likewise: here nothing comes to rest
+    ) -> None:
         """Paint towards something else from the next frame on."""
         self._objective = objective
 
@@ -112,9 +118,10 @@ class PaperStylizer:
         moved = None if last is None else self._moved(last, sight)
         warped, visible = (moved.image, moved.visible) if moved else (None, None)
         energy = self._objective.at(content, warped=warped, visible=visible)
-        start = self._start(content, last, warped)
+        own = self._objective.seen(content)
+        start = self._start(own, last, warped)
         moments = Moments.zeros_like(start, boosts=last.boosts if last else None)
-        result = descend(energy, start, budget=budget, refuge=content, moments=moments, loop=self._loop)
+        result = descend(energy, start, budget=budget, refuge=own, moments=moments, loop=self._loop)
         self._last = None if result.terms is None else _Last(sight, result.image, result.moments.boosts)
         return Stylized(
             image=result.image,
@@ -126,9 +133,9 @@ class PaperStylizer:
             flow=moved.flow if moved else None,
         )
 
-    def _start(self, content: Tensor, last: _Last | None, warped: Tensor | None) -> Tensor:
+    def _start(self, own: Tensor, last: _Last | None, warped: Tensor | None) -> Tensor:
         if last is None or warped is None or self._init == "independent":
-            return content
+            return own
         return last.image if self._init == "previous" else warped
 
     def _moved(self, last: _Last, sight: Sight) -> _Moved:

@@ -185,6 +185,10 @@ class Objective:
         """Return what makes 1 of eq. 4 if a picture has nothing in a content layer, times the layer's weight."""
         return self.content_layers[name] / mean_square(target) / len(self.content_layers)
 
+    def seen(self, frame: Tensor) -> Tensor:
+        """Return a frame, 1 x 3 x H x W, in the colors in which it is painted."""
+        return self.style.seen(frame)
+
     def at(self, content: Tensor, *, warped: Tensor | None = None, visible: Tensor | None = None) -> "Energy":
         """Return the energy for one frame.
 
@@ -195,7 +199,7 @@ class Objective:
             visible: where `warped` is valid, N x 1 x H x W.
         """
         with torch.no_grad():
-            targets = self.network(self.style.seen(content), self.content_layers)
+            targets = self.network(self.seen(content), self.content_layers)
         return Energy(self, targets, warped, visible)
 
 

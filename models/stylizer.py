@@ -27,6 +27,10 @@ class Objective(Protocol):
         """Return the energy for one frame."""
         ...
 
+    def seen(self, frame: Tensor) -> Tensor:
+        """Return a frame, 1 x 3 x H x W, in the colors in which it is painted."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stylized:
@@ -110,12 +114,16 @@ class Stylizer:
         sight = self._observer.observe(memory.content.cpu())
         self._memory = replace(memory, number=sight.number, scene=sight.scene)
 
-    def restyle(self, objective: Objective, fill: Callable[[Tensor], Tensor]) -> None:
+    def restyle(self, objective: Objective, fill: Callable[[Tensor], Tensor], *, wake: bool = True) -> None:
         """Paint towards something else from the next frame on; the painting and its descent are kept.
 
-        What had come to rest is awake again: else a wall painted for long would never change.
+        Args:
+            objective: the energy.
+            fill: what to start from where nothing painted can be moved.
+            wake: what had come to rest is awake again: else a wall painted for long would never change. False where
+                each frame has an aim of its own: what stands still has nearly the same one, and may stay at rest.
         """
-        if self._memory is not None:
+        if wake and self._memory is not None:
             self._memory = replace(self._memory, rest=Rest.broken_by(self._memory.content))
         self._objective = objective
         self._fill = fill

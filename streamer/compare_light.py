@@ -91,7 +91,7 @@ def _paint(
         match = matcher and matcher.match(frame)
         if match:
             own = engine.restyled(match.look, engine.paint)
-            stylizer.restyle(own.objective, own.fill)
+            stylizer.restyle(own.objective, own.fill, wake=False)
         image = stylizer.step(frame, Budget(iterations)).image
         images.append(finish(image, frame, color="matched", level=match.level) if match else image)
         done()

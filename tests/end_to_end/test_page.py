@@ -147,8 +147,8 @@ def test_every_setting_is_changed_from_the_page(look: Look, room: Room) -> None:
     await_that(lambda: room.now("settings")["color"] == "matched", timeout_s=PATIENCE_S)
     look.await_motion()
     look.page.get_by_text("of the painting").click()
-    for key, value in {"iterations": "1", "light": "0"}.items():
-        look.page.fill(f"#{key}", value)
+    for key in ("iterations", "light"):
+        look.page.fill(f"#{key}", {"iterations": "1", "light": "0"}[key])
         look.page.press(f"#{key}", "Enter")
     back = {"blend": None, "color": "style", "iterations": 1, "light": 0}
     await_that(lambda: room.now("settings").items() >= back.items(), timeout_s=PATIENCE_S)

@@ -407,6 +407,11 @@ def test_another_painting_may_be_any_picture(stage: Stage, tmp_path: Path) -> No
     stage.write(stage.text(style=str(painting.with_name("torn.png"))))
     assert stage.hang_up().facts["keys"] == ["paint.style"]
     assert stage.setting("style") == "another"
+    stage.write(stage.text(style=str(painting), mix=["storm=0.5", f"{painting}=1"]))
+    assert stage.hang_up().facts["changed"] == ["paint.mix"]
+    assert stage.setting("mix") == ["storm=0.5", "another=1"]
+    stage.write(stage.text(style=str(painting), mix=[f"{painting.with_name('torn.png')}=1"]))
+    assert stage.hang_up().facts["keys"] == ["paint.mix"]
 
 
 def test_a_setting_that_needs_a_new_start_is_named_and_the_rest_is_applied(stage: Stage) -> None:
