@@ -10,7 +10,7 @@ import cv2
 
 from streamer.compare_curves import as_svg, charts
 from streamer.compare_findings import Findings, Pair, Row
-from streamer.compare_plates import Plate, Tile, plates
+from streamer.compare_plates import Plate, Tile, in_percent, plates
 from streamer.compare_study import Study
 from streamer.contact_sheet import Pixels
 
@@ -60,7 +60,8 @@ def page(findings: Findings, studies: Sequence[Study]) -> str:
 
 def _subject(pairs: Sequence[Pair]) -> str:
     clips, styles = dict.fromkeys(pair.clip for pair in pairs), dict.fromkeys(pair.style for pair in pairs)
-    return f"{' and '.join(clips)} in {' and '.join(styles)}"
+    subject = f"{' and '.join(clips)} in {' and '.join(styles)}"
+    return subject[0].upper() + subject[1:] if subject.startswith("the ") else subject
 
 
 def _head_of(findings: Findings) -> str:
@@ -81,11 +82,11 @@ def _in_short(findings: Findings) -> str:
     flow = rows["flow"]
     if not (ours.temporal_rmse and flow.temporal_rmse):
         return ""
+    error, energy = ours.temporal_rmse / flow.temporal_rmse, ours.energy / flow.energy
     return (
-        f" <strong>With {ours.iterations} iterations a frame, ours has {ours.temporal_rmse / flow.temporal_rmse:.2f} "
-        f"times the temporal error of the paper\u2019s main method with {flow.iterations}, and an energy gap of "
-        f"{ours.gap:.1%} instead of {flow.gap:.1%}, in {ours.seconds_per_frame:.2f} s a frame instead of "
-        f"{flow.seconds_per_frame:.2f} s.</strong>"
+        f" <strong>With {ours.iterations} iterations a frame, ours has {error:.2f} times the temporal error of the "
+        f"paper\u2019s main method with {flow.iterations}, at {energy:.2f} times its energy and in "
+        f"{ours.seconds_per_frame / flow.seconds_per_frame:.2f} times its time.</strong>"
     )
 
 
@@ -148,7 +149,7 @@ def _row(row: Row, best: Best) -> str:
         error = f'<td>{number}<i class="bar" style="--share: {share:.3f}"></i></td>'
     return (
         f'<tr><th scope="row">{escape(row.label)}<small>{escape(row.told)}</small></th><td>{row.effort}</td>'
-        f"<td>{_strong(f'{row.energy:.2f}', row.energy == best.energy)}</td><td>{row.gap:.1%}</td>{error}"
+        f"<td>{_strong(f'{row.energy:.2f}', row.energy == best.energy)}</td><td>{in_percent(row.gap)}</td>{error}"
         f"<td>{row.seconds_per_frame:.2f}</td><td>{_shares(row)}</td></tr>\n"
     )
 

@@ -181,7 +181,12 @@ def _floor(study: Study) -> str:
 
 def _figures(row: Row) -> str:
     error = "" if row.temporal_rmse is None else f", temporal error {row.temporal_rmse:.4f}"
-    return f"energy gap {row.gap:.1%}{error}"
+    return f"energy gap {in_percent(row.gap)}{error}"
+
+
+def in_percent(share: float) -> str:
+    """Return a share in percent, with a minus sign that can be seen."""
+    return f"{share:.1%}".replace("-", "\u2212")
 
 
 def _listed(numbers: Sequence[int]) -> str:

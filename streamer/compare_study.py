@@ -32,14 +32,18 @@ class Study:
 
 
 def cost(effort: Effort, *, whole: bool) -> int:
-    """Return how many iterations `study` takes.
+    """Return how many iterations `study` takes; a look at an energy counts as one.
 
     Args:
         effort: how much is painted.
         whole: with the curves and the histograms, which a table does not need.
     """
     films = sum(method.iterations * _length(method, effort) for method in _wanted(effort, whole=whole))
-    return films + len(_marked(effort.judged)) * effort.reference + (light_cost(effort) if whole else 0)
+    marks = len(_marked(effort.judged))
+    total = films + marks * effort.reference + len(methods(effort)) * (effort.judged + marks)
+    if whole:
+        total += len(WAYS) * len(curve("flow", effort)) * marks + light_cost(effort)
+    return total
 
 
 def study(engine: Engine, scene: Scene, effort: Effort, *, whole: bool, tick: Tick) -> Study:
@@ -58,9 +62,9 @@ def study(engine: Engine, scene: Scene, effort: Effort, *, whole: bool, tick: Ti
         floor=judged.temporal_rmse(judged.frames),
         energy_start=mean(mark.start for mark in marks),
         energy_reference=mean(mark.reference for mark in marks),
-        rows=[_row(engine, film, marks) for film in shown],
+        rows=[_row(engine, film, marks, tick) for film in shown],
         motion=_motion(judged),
-        curves=_curves(engine, films, effort, marks) if whole else {},
+        curves=_curves(engine, films, effort, marks, tick) if whole else {},
         light=light.found if light else None,
     )
     return Study(found, judged, shown, light)
@@ -99,8 +103,9 @@ def _film(engine: Engine, method: Method, scene: Scene, effort: Effort, tick: Ti
     return paint(own, method, part, tick=lambda done: tick(done, what)).tail(effort.judged)
 
 
-def _row(engine: Engine, film: Film, marks: Sequence[Mark]) -> Row:
+def _row(engine: Engine, film: Film, marks: Sequence[Mark], tick: Tick) -> Row:
     method = film.method
+    tick(len(film.images) + len(marks), "energies")
     return Row(
         method=method.name,
         label=method.label,
@@ -116,13 +121,14 @@ def _row(engine: Engine, film: Film, marks: Sequence[Mark]) -> Row:
 
 
 def _curves(
-    engine: Engine, films: Mapping[tuple[str, int], Film], effort: Effort, marks: Sequence[Mark]
+    engine: Engine, films: Mapping[tuple[str, int], Film], effort: Effort, marks: Sequence[Mark], tick: Tick
 ) -> dict[Way, list[Point]]:
-    return {way: [_point(engine, films[_key(method)], marks) for method in curve(way, effort)] for way in WAYS}
+    def point(method: Method) -> Point:
+        film = films[_key(method)]
+        tick(len(marks), "curves")
+        return Point(method.iterations, film.gap(engine, marks), film.temporal_rmse)
 
-
-def _point(engine: Engine, film: Film, marks: Sequence[Mark]) -> Point:
-    return Point(film.method.iterations, film.gap(engine, marks), film.temporal_rmse)
+    return {way: [point(method) for method in curve(way, effort)] for way in WAYS}
 
 
 def _motion(scene: Scene) -> list[Motion]:

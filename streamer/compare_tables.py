@@ -9,7 +9,7 @@ from rich.table import Table
 
 from streamer.compare_findings import Findings, Pair, Row
 
-HEADINGS = ("method", "iterations", "energy", "gap", "temporal RMSE", "s / frame")
+HEADINGS = ("method", "iterations", "energy", "gap", "temporal RMSE", "s/frame")
 
 
 def as_json(findings: Findings) -> str:

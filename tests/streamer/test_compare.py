@@ -23,6 +23,7 @@ from streamer.compare_films import Film, engine_for, paint
 from streamer.compare_methods import LABELS, Effort, effort, methods, plain
 from streamer.compare_pace import Pace, in_words
 from streamer.compare_scene import Scene, read_scene
+from streamer.compare_study import cost, study
 from streamer.engine import Engine, make_engine
 from streamer.paint import Paint
 from streamer.pixels import to_pixels
@@ -280,9 +281,18 @@ def test_a_table_says_first_how_long_it_takes_and_leaves_out_what_it_does_not_sh
     assert run(weights, str(path("bikes"))) == 0
     told = capsys.readouterr()
     expected = 3 * 4 + 2 * 16 + 2 * 16 + 16 + 4 + 8 + 2 * 8  # independent, previous and flow, held, passes, live, marks
+    expected += 8 * (3 + 2)  # energies that are looked at
     assert re.match(rf"1 pair of clip and painting, {expected} iterations: about \d+ s\n", told.err)
     for label in ("independent", "flow + robust loss", "flow + 2 passes", "ours, live, k = 2", "the clip itself"):
         assert label in told.out
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_was_announced_is_what_was_done(engine: Engine, bikes: Scene, *, whole: bool) -> None:
+    amount = Effort(frames=4, judged=2, iterations=3, curve=[1, 2], live=[1], reference=2)
+    done: list[int] = []
+    study(engine, bikes, amount, whole=whole, tick=lambda iterations, _: done.append(iterations))
+    assert sum(done) == cost(amount, whole=whole)
 
 
 def test_a_single_frame_has_no_temporal_error(weights: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
