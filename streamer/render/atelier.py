@@ -13,6 +13,7 @@ from models.descent import Budget
 from models.histogram import Histogram
 from models.memory import Memory
 from streamer.engine import Engine, make_engine
+from streamer.exits import Exit, FatalError
 from streamer.finish import finish
 from streamer.mask import make_mask
 from streamer.matching import FilmMatcher
@@ -45,6 +46,7 @@ class Atelier:
         self.engine = make_engine(
             job.paint, device=self.device, size=self.size, precision=getattr(torch, job.precision)
         )
+        self._mask = make_mask(job.paint)
         self.is_matched = survey.histogram is not None
         self._matcher: FilmMatcher | None = None
         if survey.histogram is not None:
@@ -61,6 +63,17 @@ class Atelier:
             return Aim(self.engine, None)
         match = self._matcher.match(content)
         return Aim(self.engine.restyled(match.look, self.job.paint), match.level)
+
+    def check(self) -> None:
+        """See that no network failed: live something stands in for it, but a film is to be what was asked for.
+
+        Raises:
+            FatalError: one failed.
+        """
+        for network in self.engine.networks:
+            complaint = network.complaint
+            if complaint is not None and complaint.reason == "failed":
+                raise FatalError(f"paint.{network.part}: {complaint.error}", code=Exit.BUG)
 
     def seen(self, content: Tensor, image: Tensor, aim: Aim) -> Pixels:
         """Return what people see of a painted frame."""
@@ -91,10 +104,11 @@ class Brush:
         sight = sight.to(self._atelier.device)
         aim = self._atelier.aim(sight.content)
         if self._atelier.is_matched:
-            self._stylizer.restyle(aim.engine.objective, aim.engine.fill)
+            self._stylizer.restyle(aim.engine.objective, aim.engine.fill, wake=False)
         budget = Budget(job.first_iterations if self._begins else job.iterations)
         self._begins = False
         image = self._stylizer.paint(sight, budget).image
+        self._atelier.check()
         return image, self._atelier.seen(sight.content, image, aim)
 
     def memory(self) -> bytes:

@@ -70,6 +70,7 @@ def _repainted(atelier: Atelier, contents: Sequence[Pixels], newest: Sequence[Fi
         flow=atelier.engine.flow,
         budget=Budget(atelier.job.iterations),
     )
+    atelier.check()
     return to_fine(painted.image)
 
 

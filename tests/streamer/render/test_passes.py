@@ -2,6 +2,7 @@
 
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,9 +37,25 @@ def test_each_pass_changes_every_frame(source: Path, tmp_path: Path) -> None:
         assert all(before != after for before, after in zip(seen[one], seen[other], strict=True))
 
 
-def test_where_chunks_begin_does_not_matter(source: Path, tmp_path: Path) -> None:
-    """Neighbors come from other chunks, and from the right pass: one frame a chunk is as good as one chunk a scene."""
-    whole, cut = (hashes(source, tmp_path / f"{chunk}.mp4", passes=3, chunk=chunk) for chunk in (100, 2))
+@pytest.mark.parametrize(
+    ("passes", "settings"),
+    [
+        (3, {}),
+        (1, {"temporal_weight": 9.0}),
+        (1, {"optimizer": "lbfgs"}),
+        (1, {"init": "flow"}),
+        (1, {"init": "previous"}),
+        (2, {"color": "matched"}),
+    ],
+)
+def test_where_chunks_begin_does_not_matter(
+    source: Path, tmp_path: Path, passes: int, settings: dict[str, Any]
+) -> None:
+    """What a chunk leaves for the next is all there is; in later passes neighbors come from the right one."""
+    whole, cut = (
+        hashes(source, tmp_path / f"{chunk}.mp4", passes=passes, chunk=chunk, iterations=2, settings=settings)
+        for chunk in (100, 2)
+    )
     assert whole == cut
 
 

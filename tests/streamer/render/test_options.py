@@ -1,0 +1,110 @@
+"""Each option of a render changes what is painted, on the real clip."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.streamer.render.material import bikes, hashes, write
+from tests.tiny import tiny_weights
+
+HELD = {"temporal_weight": 50.0}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight frames with a cut among them, a mask, other weights, and the hashes of plain renders as they are made."""
+    folder = tmp_path_factory.mktemp("options")
+    write(folder / "source.mp4", bikes()[26:34])
+    half = np.zeros((64, 128, 3), np.uint8)
+    half[:, 64:] = 255
+    cv2.imwrite(str(folder / "half.png"), half)
+    tiny_weights(folder / "other.safetensors", seed=3)
+    return folder
+
+
+def frames(folder: Path, name: str, settings: dict[str, Any], changes: dict[str, Any]) -> list[str]:
+    """Return the hash of each frame."""
+    named = {key: str(folder / value) if key in ("mask", "weights") else value for key, value in settings.items()}
+    lines = hashes(folder / "source.mp4", folder / f"{name}.mp4", overwrite=True, settings=named, **changes)
+    return [line.split()[2] for line in lines]
+
+
+@pytest.fixture(scope="module")
+def plain(folder: Path) -> list[str]:
+    return frames(folder, "plain", {}, {})
+
+
+@pytest.mark.parametrize("changes", [{"iterations": 2}, {"first_iterations": 3}, {"passes": 2}, {"size": 48}])
+def test_an_option_of_the_command_changes_every_frame_that_it_is_about(
+    folder: Path, plain: list[str], changes: dict[str, Any]
+) -> None:
+    changed = [before != now for before, now in zip(plain, frames(folder, "out", {}, changes), strict=True)]
+    if "iterations" in changes:
+        assert changed == [place not in (0, 4) for place in range(8)]  # those begin a scene
+    else:
+        assert all(changed)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"style": "starry"},
+        {"blend": "starry"},
+        {"mix": ("starry=0.5",)},
+        {"style_strength": 0.9},
+        {"style_scale": 2.0},
+        {"color": "content"},
+        {"color": "matched"},
+        {"light": 1.0},
+        {"mask": "half.png"},
+        {"fill": "frame"},
+        {"pooling": "average"},
+        {"optimizer": "lbfgs"},
+        {"balance": "shares"},
+        {"content_layers": ("conv3_2",)},
+        {"style_layers": ("conv1_1", "conv2_1=3")},
+        {"content_weight": 9.0},
+        {"style_weight": 9.0},
+        {"variation_weight": 90.0},
+        {"weights": "other.safetensors"},
+    ],
+    ids="-".join,
+)
+def test_a_setting_of_painting_changes_every_frame(folder: Path, plain: list[str], settings: dict[str, Any]) -> None:
+    changed = frames(folder, "out", settings, {})
+    assert all(before != now for before, now in zip(plain, changed, strict=True))
+
+
+def test_each_way_to_begin_a_frame_gives_another_film_and_the_same_first_frame(folder: Path) -> None:
+    ways = [frames(folder, "out", {"init": way}, {}) for way in ("independent", "previous", "flow", "carried")]
+    assert len({way[0] for way in ways[:3]}) == 1
+    for place in (1, 2, 3, 5, 6, 7):
+        assert len({way[place] for way in ways}) == 4
+
+
+@pytest.mark.parametrize("settings", [HELD, {"steadiness": 1.0}], ids="-".join)
+def test_what_holds_a_frame_to_the_last_one_changes_all_that_have_one(
+    folder: Path, plain: list[str], settings: dict[str, Any]
+) -> None:
+    held = frames(folder, "out", settings, {"iterations": 2})
+    free = frames(folder, "free", {}, {"iterations": 2})
+    assert [a != b for a, b in zip(held, free, strict=True)] == [place not in (0, 4) for place in range(8)]
+
+
+def test_the_kind_of_the_flow_loss_changes_the_film(folder: Path) -> None:
+    robust, squared = (
+        frames(folder, "out", HELD | {"temporal_loss": loss}, {"iterations": 3}) for loss in ("robust", "squared")
+    )
+    assert robust[1] != squared[1]
+
+
+def test_crf_makes_the_file_smaller_and_paints_the_same(folder: Path, plain: list[str]) -> None:
+    assert frames(folder, "coarse", {}, {"crf": 40}) == plain
+    assert (folder / "coarse.mp4").stat().st_size < (folder / "plain.mp4").stat().st_size
+
+
+def test_live_settings_change_nothing(folder: Path, plain: list[str]) -> None:
+    assert frames(folder, "out", {"fps": 3.0, "fade_s": 9.0, "lag": 4, "iterations": 77}, {}) == plain
