@@ -16,8 +16,8 @@ from models.objective import Boosts, Terms
 
 AIM = 0.08
 """The least share that is aimed at, so that what moves around it stays above five percent."""
-RATE = 0.2
-"""How much of the way to its aim, in octaves, a boost goes with a frame."""
+RAISED, LOWERED = 0.5, 0.1
+"""How much of the way up or down to its aim, in octaves, a boost goes with a frame."""
 FAR = 4.0
 """A boost that is to become so many times larger does so at once: the weights of the settings were far off."""
 LEAST = (1e-2, 1e-3, 1e-4, 2.5e-5)
@@ -97,4 +97,6 @@ def _aims(terms: Sequence[float], weights: Sequence[float]) -> list[float]:
 
 
 def _toward(boost: float, aim: float, *, at_once: bool) -> float:
-    return aim if at_once or aim > FAR * boost else boost * (aim / boost) ** RATE
+    if at_once or aim > FAR * boost:
+        return aim
+    return boost * (aim / boost) ** (RAISED if aim > boost else LOWERED)
