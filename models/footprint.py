@@ -46,6 +46,9 @@ CUDA = Fitted(process_bytes=500 << 20, start_bytes=500 << 20, copies=2.3, slack=
 LBFGS_PIXEL_BYTES = 4 * (4 * 3 * HISTORY + 3 * CARRIED_MAPS)
 """Its pairs, in float32, while they make room for a new one; and those carried, as they are moved. Adam has none."""
 
+WAITING_PIXEL_BYTES = 4 * (4 * 3 + 3 * 2 + 2)
+"""Of a frame that waits for its future: itself, its painting and both moments; three flows; heat and step size."""
+
 
 @dataclass(frozen=True, slots=True)
 class Method:
@@ -54,6 +57,8 @@ class Method:
     content_layers: tuple[str, ...] = CONTENT_LAYERS
     style_layers: tuple[str, ...] = STYLE_LAYERS
     is_lbfgs: bool = False
+    lag: int = 0
+    """Frames that wait for their future."""
 
 
 PAPER = Method()
@@ -78,7 +83,8 @@ def peak_bytes(
         method: of painting.
     """
     weights = fitted.copies * number_bytes * weight_count()
-    pixel_bytes = fitted.pixel_bytes + LBFGS_PIXEL_BYTES * method.is_lbfgs
+    waiting = method.lag * (WAITING_PIXEL_BYTES + 4 * CARRIED_MAPS * method.is_lbfgs)
+    pixel_bytes = fitted.pixel_bytes + LBFGS_PIXEL_BYTES * method.is_lbfgs + waiting
     maps = fitted.slack * descent_bytes(*frame, number_bytes=number_bytes, method=method)
     descent = maps + frame[0] * frame[1] * pixel_bytes
     style = fitted.slack * style_bytes(*painting, number_bytes=number_bytes, layers=method.style_layers)

@@ -70,6 +70,7 @@ def estimate_mib(frame: tuple[int, int], device: torch.device, *, paint: Paint =
             content_layers=tuple(weights_of(paint.content_layers)),
             style_layers=style_layers(paint),
             is_lbfgs=paint.optimizer == "lbfgs",
+            lag=paint.lag,
         ),
     )
     return size / 2**20

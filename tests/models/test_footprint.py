@@ -13,6 +13,7 @@ from models.footprint import (
     GRADIENTS,
     INDEX_BYTES,
     LBFGS_PIXEL_BYTES,
+    WAITING_PIXEL_BYTES,
     Method,
     descent_bytes,
     peak_bytes,
@@ -59,6 +60,8 @@ def test_other_layers_and_the_other_optimizer_take_what_they_are() -> None:
         for each in (False, True)
     )
     assert lbfgs - adam == 1024**2 * LBFGS_PIXEL_BYTES
+    waiting = peak_bytes((1024, 1024), (64, 64), number_bytes=4, method=replace(method, is_lbfgs=False, lag=3))
+    assert waiting - adam == 3 * 1024**2 * WAITING_PIXEL_BYTES
 
 
 def test_the_weights_are_those_of_the_network_of_the_paper() -> None:

@@ -165,6 +165,23 @@ def test_every_lag_gives_another_film_in_order_and_with_the_same_iterations(stud
     assert sum(spent[2]) == 6 * 3 + 4
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"optimizer": "lbfgs"},
+        {"balance": "shares"},
+        {"temporal_loss": "robust"},
+        {"steadiness": 0.5},
+        {"color": "matched", "light": 0.5},
+        {"pooling": "average"},
+    ],
+    ids="-".join,
+)
+def test_a_lag_goes_with_every_other_setting_and_changes_the_film(studio: Studio, settings: dict[str, object]) -> None:
+    plain, lagging = (studio.paint(bikes()[:4], lag=lag, iterations=8, **settings) for lag in (0, 2))
+    assert not any(same(plain[:2], lagging[:2]))
+
+
 def test_a_frame_leaves_with_its_own_times_once_those_after_it_are_painted(studio: Studio) -> None:
     sink, lag, left = RecordingSink(), 3, list[int]()
     frames = [frame(number, image=image) for number, image in enumerate(bikes()[:7])]
