@@ -2,15 +2,18 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from models.adjoint import AdjointObjective
-from models.descent import Budget, descend
+from models.descent import STEP_SIZE, Budget, descend
+from models.histogram import LEVELS, Transfer
 from models.initialization import Initialization, PaperStylizer
 from models.memory import Memory
 from models.warp import warp
@@ -118,3 +121,20 @@ def test_another_style_is_painted_towards_from_the_next_frame_on(objective: Adjo
 def test_a_way_that_the_paper_does_not_know_is_an_error_that_names_those_it_does(objective: AdjointObjective) -> None:
     with pytest.raises(ValueError, match="init must be one of independent, previous, flow, got 'warm'"):
         make(objective, "warm")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("init", get_args(Initialization))
+def test_a_frame_that_is_painted_in_other_colors_begins_in_those(
+    objective: AdjointObjective, init: Initialization
+) -> None:
+    darker = Transfer(np.tile(np.linspace(0, 0.5, LEVELS), (3, 1)))
+    plain = objective.objective
+    graded = objective.restyled(plain.restyled(replace(plain.style, grade=darker), plain.balance))
+    frame = random_image(seed=1)
+    assert torch.equal(graded.seen(frame), darker(frame))
+    painted = make(graded, init).step(frame, Budget(1)).image
+    assert float((painted - frame / 2).abs().max()) < STEP_SIZE + 1e-6
+    content, image = random_image(seed=2), random_image(seed=3)
+    oracle = objective.at(darker(content)).value_and_grad(image)[0].total
+    assert graded.at(content).value_and_grad(image)[0].total == oracle
+    assert torch.allclose(graded.objective.at(content)(image).total, oracle)

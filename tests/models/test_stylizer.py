@@ -161,6 +161,18 @@ def test_a_picture_that_stands_still_comes_to_rest(objective: AdjointObjective) 
     assert float((images[-1] - images[300]).mean((0, 2, 3)).abs().max()) < 1 / 255
 
 
+def test_what_rests_is_woken_by_another_aim_unless_each_frame_has_its_own(objective: AdjointObjective) -> None:
+    stylizer, wall = make(objective), random_image(seed=8)
+    for _ in range(20):
+        stylizer.step(wall, BUDGET)
+    assert stylizer.memory is not None
+    rested = float(stylizer.memory.rest.heat.mean())
+    stylizer.restyle(objective, fill, wake=False)
+    assert float(stylizer.memory.rest.heat.mean()) == rested < 0.9
+    stylizer.restyle(objective, fill)
+    assert float(stylizer.memory.rest.heat.mean()) == 1
+
+
 def test_a_network_that_gives_nan_paints_the_fill_and_the_next_good_frame_recovers(
     objective: AdjointObjective,
 ) -> None:
