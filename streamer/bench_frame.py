@@ -163,6 +163,9 @@ class _TimedObjective:
             energy = self._objective.at(content, warped=warped, visible=visible)
         return _TimedEnergy(energy, self._split)
 
+    def seen(self, frame: Tensor) -> Tensor:
+        return self._objective.seen(frame)
+
 
 class _TimedEnergy:
     def __init__(self, energy: Differentiable, split: Split) -> None:
