@@ -1,6 +1,7 @@
 """The command line of ``deepmovie render``."""
 
 import os
+import re
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from fractions import Fraction
@@ -54,6 +55,7 @@ def render(arguments: Sequence[str]) -> int:
         crf=found.crf,
         threads=found.threads,
         jobs=found.jobs,
+        ray=found.ray,
         preview=found.preview,
         hashes=found.hashes,
         overwrite=found.overwrite,
@@ -73,7 +75,8 @@ def _parser() -> Parser:
   deepmovie render clip.mp4 painted.mkv --style starry_night.jpg --size source --iterations 100 --passes 2
   deepmovie render clip.mp4 painted.mp4 --jobs 4 --preview now.jpg
   deepmovie render pictures/ painted/ --init independent --set paint.pooling=average
-  deepmovie render photo.jpg painted.png --iterations 300""",
+  deepmovie render photo.jpg painted.png --iterations 300
+  deepmovie render clip.mp4 painted.mp4 --threads 4 --ray head:6379""",
     )
     parser.add_argument("input", metavar="INPUT", type=Path, help="a film, a folder of pictures, or a picture")
     parser.add_argument(
@@ -126,6 +129,14 @@ def _add_work(parser: Parser) -> None:
     """Let ``parser`` take how the work is done."""
     parser.add_argument("--jobs", metavar="N", type=count, default=1, help="processes, each with a scene [1]")
     parser.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        nargs="?",
+        const="",
+        type=_cluster,
+        help="let a Ray cluster paint: auto, HOST:PORT or ray://HOST:PORT; with none, one on this machine",
+    )
+    parser.add_argument(
         "--threads",
         metavar="N",
         type=count,
@@ -159,6 +170,12 @@ def _passes(text: str) -> int:
     if number > MOST_PASSES:
         raise ArgumentTypeError(f"expected at most {MOST_PASSES}, got {text}")
     return number
+
+
+def _cluster(text: str) -> str:
+    if text and not re.fullmatch(r"auto|(ray://)?[^/\s]+:\d{1,5}", text):
+        raise ArgumentTypeError(f"expected auto, HOST:PORT or ray://HOST:PORT, got {text!r}")
+    return text
 
 
 def _crf(text: str) -> int:

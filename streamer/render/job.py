@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from streamer.paint import Paint
+from streamer.render.attachments import UNUSED
 
-UNUSED = ("fps", "fade_s", "lag", "styles_folder", "iterations", "size")
-"""Settings of painting that films do not heed, or that a job has of its own."""
 LIBRARIES = ("deepmovie", "torch", "numpy", "opencv-python-headless", "av")
 """Whose versions decide about the last bit."""
 _ENDS_BYTES = 2**20
@@ -46,7 +45,8 @@ class Job:
     device: str
     files: Mapping[str, str]
     """SHA-256 of each file that the settings name; of the source, see `digest_of_source`."""
-    versions: Mapping[str, str] = dataclasses.field(default_factory=lambda: {name: version(name) for name in LIBRARIES})
+    versions: Mapping[str, str]
+    """See `installed`."""
 
     def to_json(self) -> str:
         """Return it as text."""
@@ -85,21 +85,9 @@ class Job:
         return fields | {"rate": str(self.rate), "paint": paint}
 
 
-def files_named(paint: Paint) -> dict[str, Path]:
-    """Return the files that the settings of painting name, by the name there."""
-    texts = [text for value in paint.model_dump(exclude=set(UNUSED)).values() for text in _texts(value)]
-    # A painting may have a weight behind it (storm.jpg=0.5), and a network its kind before it (onnx:flow.onnx).
-    names = {name for text in texts for name in (text, text.rpartition("=")[0], text.partition(":")[2])}
-    return {name: Path(name).expanduser() for name in sorted(names) if name and Path(name).expanduser().is_file()}
-
-
-def digests(files: Mapping[str, Path]) -> dict[str, str]:
-    """Return the SHA-256 of each file.
-
-    Raises:
-        OSError: one cannot be read.
-    """
-    return {name: _sha256(path) for name, path in files.items()}
+def installed() -> dict[str, str]:
+    """Return the versions of those libraries here."""
+    return {name: version(name) for name in LIBRARIES}
 
 
 def digest_of_source(source: Path) -> str:
@@ -119,18 +107,6 @@ def digest_of_source(source: Path) -> str:
             file.seek(max(0, size - _ENDS_BYTES))
             found.update(f"{path.name if source.is_dir() else ''}\0{size}\0".encode() + head + file.read(_ENDS_BYTES))
     return found.hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, tuple):
-        yield from (text for item in value for text in _texts(item))
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

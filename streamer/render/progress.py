@@ -143,7 +143,11 @@ class Lines:
         self._scenes[scene] = frames, done + 1
         if not self._is_due():
             return
-        each_s = (self._clock() - began) / max(1, self._done - self._begun_with - 1)
+        painted = self._done - self._begun_with - 1
+        if painted < 1:
+            self.say(f"painted {self._done} of {self._frames} frames; scene {scene + 1}: {done + 1} of {frames}")
+            return
+        each_s = (self._clock() - began) / painted
         whole, this = (_span(max(0, left) * each_s) for left in (self._frames - self._done, frames - done - 1))
         self.say(
             f"painted {self._done} of {self._frames} frames, {each_s:.2f} s each, {whole} left; scene {scene + 1}: "

@@ -8,6 +8,7 @@ from protocols.errors import SinkError, SourceError
 from streamer.exits import Exit, FatalError
 from streamer.render.atelier import threads
 from streamer.render.atomic import writing
+from streamer.render.cluster import Cluster
 from streamer.render.delivery import Delivery
 from streamer.render.film import Film
 from streamer.render.hands import Hands
@@ -80,7 +81,10 @@ def _paint(wish: Wish, film: Film, workshop: Workshop, report: Report) -> None:
     works = [SceneWork(film, workshop, scene) for scene in film.scenes()]
     report.film(sum(work.frames() for work in works), sum(work.frames_done() for work in works), len(works))
     missing = [work for work in works if not work.is_over()]
-    if wish.jobs > 1 and len(missing) > 1:
+    if wish.ray is not None and missing:
+        with Cluster(wish.ray, film, jobs=wish.jobs, preview=wish.preview, report=report) as cluster:
+            cluster.paint(missing)
+    elif wish.jobs > 1 and len(missing) > 1:
         with Hands(workshop, count=wish.jobs, preview=wish.preview, report=report) as hands:
             hands.paint(missing)
     elif missing:

@@ -15,7 +15,8 @@ from streamer.config import ConfigError
 from streamer.engine import choose_device
 from streamer.memory import default_size
 from streamer.paint import Paint
-from streamer.render.job import Job, digest_of_source, digests, files_named
+from streamer.render.attachments import digests, files_named
+from streamer.render.job import Job, digest_of_source, installed
 from streamer.render.opening import reel_of
 
 FIRST_TO_OTHERS = 5
@@ -114,6 +115,7 @@ class Wish:
             precision=begun.precision if begun else str(fastest_precision(device)).removeprefix("torch."),
             device=str(device),
             files=files,
+            versions=installed(),
         )
 
     def _size(self, device: torch.device) -> int:
