@@ -1,5 +1,7 @@
 """Ways to begin a frame and frames that wait for their future, through whole daemons that paint real film."""
 
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache, partial
@@ -8,6 +10,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any, get_args
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -22,6 +25,7 @@ from streamer.engine import Way
 from streamer.paint import Paint
 from tests import clips
 from tests.endpoints import RecordingSink, ScriptedSource, frame, picture
+from tests.protocols.films import write_film
 from tests.streamer.test_daemon import explains_every_gap, is_balanced, logged, running
 from tests.tiny import tiny_weights
 
@@ -228,6 +232,41 @@ def test_when_the_source_falls_silent_what_waits_leaves_and_the_last_one_is_held
     with running(studio.daemon(source, sink, quick)):
         written = sink.await_that(lambda written: bool(written) and written[-1].stale and written[-1].sequence == 3)
     assert [each.sequence for each in written if not each.stale][-1] == 3
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_in_any_way_the_last_picture_is_painted_on_while_none_comes(studio: Studio, way: Way) -> None:
+    config, sink = studio.config(init=way, fps=20, iterations=2), RecordingSink()
+    refining = config.model_copy(update={"output": config.output.model_copy(update={"when_idle": "refine"})})
+    source = ScriptedSource([frame(0, image=bikes()[0])])
+    with running(studio.daemon(source, sink, refining)):
+        written = sink.await_that(lambda written: len(written) > 1)
+    assert [each.stale for each in written[:2]] == [False, True]
+    same_start = way == "independent"  # two iterations from the frame itself give what they gave
+    assert np.array_equal(written[0].image, written[1].image) == same_start
+
+
+def test_the_flags_of_run_choose_way_and_lag(tmp_path: Path) -> None:
+    film, painted = tmp_path / "in.mp4", tmp_path / "out.mp4"
+    write_film(film, bikes()[:4])
+    flags = ["--init", "previous", "--lag", "2", "--iterations", "1", "--device", "cpu", "--listen", "off"]
+    files = ["--weights", str(tmp_path / "tiny.safetensors"), "--style", str(tmp_path / "style.png")]
+    command = [
+        sys.executable,
+        "-m",
+        "streamer",
+        "run",
+        str(film),
+        str(painted),
+        *flags,
+        *files,
+        "--set",
+        "log.format=json",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    with av.open(str(painted)) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 4
 
 
 @pytest.mark.parametrize("way", WAYS)
