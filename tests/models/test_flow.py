@@ -1,5 +1,7 @@
 """The optical flow finds known motion, also when the light changes."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 import pytest
@@ -48,6 +50,16 @@ def test_without_a_mend_for_the_light_a_flash_would_break_the_flow(monkeypatch: 
     origin, target = moved_photograph(7.0, -5.0)
     monkeypatch.setattr("models.flow._relit", lambda gray, like: gray)
     assert error(DIS()(origin, (target * 1.6).clamp(0, 1)), 7.0, -5.0) > 0.3
+
+
+def test_two_threads_can_ask_at_once() -> None:
+    """As the scout and the painter do."""
+    pairs = [moved_photograph(3, 0), tuple(frame[..., :96, :160] for frame in moved_photograph(-2.5, 4))]
+    flow = DIS()
+    alone = [flow(origin, target) for origin, target in pairs]
+    with ThreadPoolExecutor(2) as pool:
+        together = pool.map(lambda number: flow(*pairs[number % 2]), range(40))
+        assert all(torch.equal(found, alone[number % 2]) for number, found in enumerate(together))
 
 
 def test_a_frame_has_no_flow_to_itself() -> None:

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from models.raft import LEAST, MULTIPLE, fitting_of, load_raft
+from models.raft import LEAST, MULTIPLE, Kind, fitting_of, load_raft
 from models.weights import WeightsError
 from tests.tiny import random_image
 
@@ -19,36 +19,37 @@ STRIDE, UPDATES = 8, 12
 
 
 @cache
-def raft_small() -> Any:
+def network(kind: Kind) -> Any:
     """Return the real network with random weights."""
-    from torchvision.models.optical_flow import raft_small as make
+    from torchvision.models import optical_flow
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return make(weights=None).eval()
+        return getattr(optical_flow, f"raft_{kind}")(weights=None).eval()
 
 
 def saved(folder: Path, state: dict[str, Tensor] | None = None) -> Path:
     path = folder / "raft.safetensors"
-    save_file(state or raft_small().state_dict(), path)
+    save_file(state or network("small").state_dict(), path)
     return path
 
 
 def drifting(dx: float, dy: float) -> dict[str, Tensor]:
     """Return weights under which the network takes every pixel of what it sees to have moved by (dx, dy)."""
-    state = {name: tensor.clone() for name, tensor in raft_small().state_dict().items()}
+    state = {name: tensor.clone() for name, tensor in network("small").state_dict().items()}
     state["update_block.flow_head.conv2.weight"].zero_()
     state["update_block.flow_head.conv2.bias"] = torch.tensor([dx, dy]) / STRIDE / UPDATES
     return state
 
 
-def test_it_is_torchvisions_network_on_pictures_as_it_wants_them(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["small", "large"])
+def test_it_is_torchvisions_network_on_pictures_as_it_wants_them(tmp_path: Path, kind: Kind) -> None:
     from torchvision.models.optical_flow import Raft_Small_Weights
 
     origin, target = random_image(128, 136, seed=1), random_image(128, 136, seed=2)
-    found = load_raft("small", saved(tmp_path), device=CPU)(origin, target)
+    found = load_raft(kind, saved(tmp_path, network(kind).state_dict()), device=CPU)(origin, target)
     with torch.no_grad():
-        expected = raft_small()(*Raft_Small_Weights.C_T_V2.transforms()(origin, target))[-1]
+        expected = network(kind)(*Raft_Small_Weights.C_T_V2.transforms()(origin, target))[-1]
     torch.testing.assert_close(found, expected)
     assert not found.requires_grad
 
@@ -75,7 +76,7 @@ def test_what_the_network_sees_is_large_enough_and_a_multiple_and_not_larger_tha
 
 
 def test_weights_are_read_from_either_kind_of_file(tmp_path: Path) -> None:
-    torch.save(raft_small().state_dict(), tmp_path / "raft.pth")
+    torch.save(network("small").state_dict(), tmp_path / "raft.pth")
     frames = random_image(seed=1), random_image(seed=2)
     flows = [load_raft("small", path, device=CPU)(*frames) for path in (tmp_path / "raft.pth", saved(tmp_path))]
     assert torch.equal(*flows)
