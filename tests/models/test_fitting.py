@@ -33,11 +33,18 @@ def test_a_flow_is_told_in_the_pixels_of_the_frame() -> None:
     torch.testing.assert_close(back, torch.tensor([6.0, 4.0]).view(1, 2, 1, 1).expand_as(back))
 
 
-def test_what_is_scaled_there_and_back_lies_where_it_was() -> None:
-    """Half a pixel aside would show: a picture that grows to the right and down, but for the edges, comes back."""
-    ramp = (torch.linspace(0, 1, 64) + torch.linspace(0, 1, 48)[:, None]).expand(1, 3, 48, 64)
+def ramp(height: int, width: int) -> torch.Tensor:
+    """Return a picture that tells of each pixel's center at which share of the picture it lies."""
+    x, y = ((torch.arange(side) + 0.5) / side for side in (width, height))
+    return (x + y[:, None]).expand(1, 3, height, width)
+
+
+def test_what_is_scaled_lies_where_it_was_and_comes_back_there() -> None:
+    """A flow could not be scaled by the ratio of the sizes, if the corners' centers were laid upon each other."""
     fitting = Fitting((48, 64), (120, 96), (128, 96))
-    assert float((fitting.back(fitting.into(ramp)) - ramp)[..., 2:-2, 2:-2].abs().max()) < 1e-3
+    seen = fitting.into(ramp(48, 64))
+    assert float((seen[..., :120, :] - ramp(120, 96))[..., 4:-4, 4:-4].abs().max()) < 1e-5
+    assert float((fitting.back(seen) - ramp(48, 64))[..., 2:-2, 2:-2].abs().max()) < 1e-5
 
 
 @pytest.mark.parametrize(("length", "multiple", "least"), [(48, 8, 48), (49, 8, 56), (1, 64, 64), (7, 1, 7)])
