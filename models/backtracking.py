@@ -4,6 +4,11 @@ L_of,t(x_t) = sum over t' in {t - 1, t + 1} of l(x_t, FLOW(y_t', F_t',t)), with 
 proposes it, in several passes over all frames, and leaves it untried. Frames are painted one after the other, each with
 its neighbors' newest paintings; the odd passes go forwards, the even ones backwards, so that what is known of either
 end of a scene travels through all of it.
+
+Measured on a clip of bikes at 96 pixels, 24 iterations a frame in all: from the last painting moved (the paper's main
+method) two passes bring the temporal error from 0.115 to 0.050, three to 0.026, for an energy gap of 2.7 and 3.1
+instead of 1.8 %. But the flow loss in the one first pass (`paint.steadiness` 0.5) brings it to 0.012 for 2.1 %: there
+every iteration is inherited by all frames that follow, and the optimizer need not begin anew in the middle of its way.
 """
 
 from collections.abc import Sequence

@@ -6,6 +6,10 @@ newer ones first, so that what the new frame knows travels back to the one that 
 neighbors' newest paintings. The next frame begins where the stylizer's own last painting ended. So what is done in
 hindsight is done for one frame alone, while every iteration of a first painting is inherited by all that follow: hence
 the smaller share.
+
+Measured on a clip of bikes at 96 pixels, 8 iterations a frame in all, at an energy gap of 5.4 %: the temporal error is
+0.051 without, 0.031 with a lag of 1, 0.030 with 2 or 4. Most of that is the flow loss itself, which without a lag
+(`paint.steadiness` 0.5) gives 0.032; both together give 0.028.
 """
 
 import time
