@@ -37,7 +37,7 @@ from streamer.gallery import Gallery
 from streamer.originals import built_in_px, look_at
 from streamer.paint import Hot, Paint
 from streamer.picture import PictureError
-from streamer.recipe import PAINTINGS, names, recipe
+from streamer.recipe import PAINTINGS, names, recipe, renamed
 from streamer.section import AUTO, shown
 from streamer.stand_in import Fallible
 
@@ -157,9 +157,11 @@ def make_engine(
     network = VGG(weights, device=device, dtype=precision or fastest_precision(device), pooling=paint.pooling)
     gallery = gallery or make_gallery(paint, size=size)
     pictures = {
-        name: _painting(gallery, f"paint.{key}", name) for key in PAINTINGS for name in names(getattr(paint, key))
+        gallery.name_of(name): _painting(gallery, f"paint.{key}", name)
+        for key in PAINTINGS
+        for name in names(getattr(paint, key))
     }
-    shares = recipe(paint)
+    shares = recipe(paint.model_copy(update={key: renamed(getattr(paint, key), gallery.name_of) for key in PAINTINGS}))
     mixture = Mixture.of([(look_at(network, pictures[name], paint, size=size), shares[name]) for name in shares])
     return Engine(make_objective(network, mixture.look, paint), mixture, mixture.look, size, paint, flow, filler)
 

@@ -45,6 +45,23 @@ def test_a_second_painting_that_is_not_there_is_an_error_that_names_its_setting(
         make_engine(Paint(weights=weights, style=own, blend="/nowhere/x.png"), device=CPU, size=64)
 
 
+def test_any_number_of_paintings_is_mixed_and_one_given_twice_is_one(weights: str, own: str, tmp_path: Path) -> None:
+    assert cv2.imwrite(str(tmp_path / "other.png"), picture(96, 128, seed=1))
+    other, again = str(tmp_path / "other.png"), f"{tmp_path}/./own.png"
+    mixed = make_engine(Paint(weights=weights, style=own, mix=(f"{other}=2", f"{again}=1")), device=CPU, size=64)
+    assert [share for _, share in mixed.mixture.parts] == [0.5, 0.5]
+    first, second = (
+        make_engine(Paint(weights=weights, style=style), device=CPU, size=64).look.style.grams["conv2_1"]
+        for style in (own, other)
+    )
+    torch.testing.assert_close(mixed.look.style.grams["conv2_1"], (first + second) / 2)
+
+
+def test_a_painting_of_a_mix_that_is_not_there_is_an_error_that_names_its_setting(weights: str, own: str) -> None:
+    with pytest.raises(ConfigError, match=r"paint\.mix: no picture at /nowhere/x\.png"):
+        make_engine(Paint(weights=weights, style=own, mix=("/nowhere/x.png=1",)), device=CPU, size=64)
+
+
 def test_a_folder_of_styles_must_be_one(own: str) -> None:
     with pytest.raises(ConfigError, match=r"paint\.styles_folder: expected a folder, got '.*own\.png'"):
         make_gallery(Paint(styles_folder=own), size=64)
