@@ -59,6 +59,9 @@ class Light:
     correlation_painted: float | None
     """Pearson's, of the clip's with that; None of a constant."""
     correlation_matched: float | None
+    swing_painted: float | None
+    """How much it varies, as a share of how much the clip's does (standard deviations): 1 is as much."""
+    swing_matched: float | None
 
 
 @dataclass(frozen=True, slots=True)

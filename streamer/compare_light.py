@@ -65,6 +65,8 @@ def study_light(engine: Engine, scene: Scene, effort: Effort, *, tick: Tick) -> 
         matched=light[2],
         correlation_painted=correlation(light[0], light[1]),
         correlation_matched=correlation(light[0], light[2]),
+        swing_painted=swing(light[0], light[1]),
+        swing_matched=swing(light[0], light[2]),
     )
     chosen = {"the darkest": int(np.argmin(light[0])), "the brightest": int(np.argmax(light[0]))}
     moments = [
@@ -79,6 +81,11 @@ def correlation(one: Sequence[float], other: Sequence[float]) -> float | None:
     if min(np.std(one), np.std(other)) < CONSTANT:
         return None
     return float(np.corrcoef(one, other)[0, 1])
+
+
+def swing(one: Sequence[float], other: Sequence[float]) -> float | None:
+    """Return how much the other varies for each bit that the first does; None where the first does not vary."""
+    return None if np.std(one) < CONSTANT else float(np.std(other) / np.std(one))
 
 
 def _paint(

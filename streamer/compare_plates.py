@@ -117,13 +117,13 @@ def matching(light: LightStudy) -> Plate:
             Tile("painted", "", to_pixels(moment.painted)),
             Tile("painted, histogram matched", "", to_pixels(moment.matched)),
         ]
-    without, with_it = light.found.correlation_painted, light.found.correlation_matched
-    figures = "" if without is None or with_it is None else f": {with_it:.2f} with the matching, {without:.2f} without"
+    found = light.found
     return Plate(
         "matching",
         "Histogram matching",
         "The painting's colors are given to the whole clip, and then each frame's to the painting: light and color "
-        f"vary as they do in the clip. Correlation of the mean luminance with the clip's{figures}.",
+        f"vary as they do in the clip. {_light(found.swing_matched, found.correlation_matched)} with the matching, "
+        f"{_light(found.swing_painted, found.correlation_painted).lower()} without.",
         3,
         tiles,
     )
@@ -182,6 +182,12 @@ def _floor(study: Study) -> str:
 def _figures(row: Row) -> str:
     error = "" if row.temporal_rmse is None else f", temporal error {row.temporal_rmse:.4f}"
     return f"energy gap {in_percent(row.gap)}{error}"
+
+
+def _light(swing: float | None, correlation: float | None) -> str:
+    if swing is None or correlation is None:
+        return "The mean luminance does not vary"
+    return f"The mean luminance varies {swing:.2f} times as much as the clip's (correlation {correlation:.2f})"
 
 
 def in_percent(share: float) -> str:

@@ -273,6 +273,9 @@ def test_a_flash_stays_a_flash_where_histograms_are_matched(made: Made) -> None:
         assert light["correlation_matched"] >= 0.9
         assert light["lit"] == [2, 3], "the clip has no flash of its own"
         assert light["clip"][2] > 1.2 * light["clip"][1]
+        rises = {key: light[key][2] - light[key][1] for key in ("clip", "painted", "matched")}
+        assert rises["matched"] > rises["clip"] > 5 * rises["painted"] > 0
+        assert light["swing_matched"] > 5 * light["swing_painted"]
 
 
 def test_a_table_says_first_how_long_it_takes_and_leaves_out_what_it_does_not_show(
