@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 LARGEST_BYTES = 300_000
 """Of one picture: what a page that shows several can bear."""
-QUALITIES = (92, 88, 84, 80, 75, 70, 64, 58, 50)
+SCALES, QUALITIES = (1.0, 0.85, 0.7, 0.6, 0.5, 0.35), (92, 86, 80, 74)
 WIDTH_INCHES, DPI = 9.0, 120
 LABEL_INCHES = 0.3
 MARGIN = 0.01
@@ -33,19 +34,19 @@ def write_pictures(folder: Path, studies: Sequence[Study]) -> None:
     """
     for number, study in enumerate(studies, 1):
         prefix = "" if len(studies) == 1 else f"{number}-"
-        figures = {plate.name: _sheet(plate) for plate in plates(study)}
+        figures = {plate.name: sheet(plate) for plate in plates(study)}
         shown = charts(study.found)
         if shown:
             figures["curves"] = drawn(shown, PRINT)
         for name, figure in figures.items():
             path = folder / f"{prefix}{name}.jpg"
             try:
-                path.write_bytes(_encoded(figure))
+                path.write_bytes(as_jpeg(figure))
             except OSError as error:
                 raise ConfigError(f"pictures: {path} cannot be written: {error.strerror}") from None
 
 
-def _sheet(plate: Plate) -> "Figure":
+def sheet(plate: Plate) -> "Figure":
     """Return a plate's tiles in its columns, each below its words."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - an extra
 
@@ -69,14 +70,17 @@ def _draw(axes: "Axes", tile: Tile) -> None:
     axes.set_title(tile.note, loc="right", fontsize=8, color=PRINT.dim, pad=3)
 
 
-def _encoded(figure: "Figure") -> bytes:
-    """Return the figure as the best JPEG that is small enough."""
+def as_jpeg(figure: "Figure") -> bytes:
+    """Return the figure as a JPEG that is small enough: as large as possible, then as good as possible."""
     drawing = io.BytesIO()
     figure.savefig(drawing, format="png", dpi=DPI)
-    picture = Image.open(drawing).convert("RGB")
-    for quality in QUALITIES:
+    drawn_whole = Image.open(drawing).convert("RGB")
+    content = b""
+    for scale, quality in product(SCALES, QUALITIES):
+        size = (round(drawn_whole.width * scale), round(drawn_whole.height * scale))
         file = io.BytesIO()
-        picture.save(file, "JPEG", quality=quality, optimize=True)
-        if file.tell() <= LARGEST_BYTES:
+        drawn_whole.resize(size, Image.Resampling.LANCZOS).save(file, "JPEG", quality=quality, optimize=True)
+        content = file.getvalue()
+        if len(content) <= LARGEST_BYTES:
             break
-    return file.getvalue()
+    return content
