@@ -82,7 +82,8 @@ class OnnxNetwork:
         self._channels = channels
         for each in self._inputs:
             _check(path, f"input {each.name}", each, channels=3)
-        _check(path, f"output {self._output.name}", self._output, channels=channels)
+        if self._output.shape:  # a file need not tell; what comes is looked at in any case
+            _check(path, f"output {self._output.name}", self._output, channels=channels)
         if len({_sides(each) for each in self._inputs}) > 1:
             raise NetworkError(f"{path}: the inputs must be of one size, got {' and '.join(map(_shown, self._inputs))}")
 
@@ -214,5 +215,8 @@ def _told(error: BaseException) -> str:
     return text[:300] or type(error).__name__
 
 
-_BEFORE_IT = re.compile(r".*Status Message: |\[ONNXRuntimeError\] : \d+ : \w+ : (Load model from .* failed:)?")
+_BEFORE_IT = re.compile(
+    r".*Status Message: (/\S+\.cc:\d+ [^(]*\([^)]*\) )?"
+    r"|\[ONNXRuntimeError\] : \d+ : \w+ : (Load model from .* failed:)?"
+)
 """What onnxruntime says before the point: numbers, places in its source, and the path that we say, too."""

@@ -81,9 +81,8 @@ def measure(made: dict[str, Find], *, size: tuple[int, int], device: torch.devic
 
 def steady_frames() -> list[int]:
     """Return frames that are followed by another one of their shot, in the same light."""
-    eventful = scene.CUTS | scene.FLASHES
     frames = range(FIRST, scene.LENGTH - 1, EVERY)
-    return [index for index in frames if index + 1 not in eventful and index not in scene.FLASHES]
+    return [index for index in frames if not {index, index + 1} & (scene.CUTS | scene.FLASHES)]
 
 
 def as_table(rows: Sequence[FlowRow], size: tuple[int, int]) -> Table:

@@ -47,6 +47,4 @@ def make_fill(text: str, *, device: torch.device, asked: bool = False) -> Fill:
     name = read_name("fill", text)
     if name is None or name.kind != "onnx":
         raise ConfigError(f"paint.fill: expected palette, frame or onnx:FILE, got {shown(text)}")
-    from models.onnx_pictures import OnnxFill  # noqa: PLC0415 - imports onnxruntime
-
-    return NetworkFill(load_onnx("fill", OnnxFill, name, device=device, asked=asked))
+    return NetworkFill(load_onnx("fill", name, device=device, asked=asked))

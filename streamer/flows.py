@@ -46,9 +46,7 @@ def make_flow(text: str, *, device: torch.device, asked: bool = False) -> FlowEs
     if name is None:
         raise ConfigError(f"paint.flow: expected dis, raft-small, raft-large or onnx:FILE, got {shown(text)}")
     if name.kind == "onnx":
-        from models.onnx_pictures import OnnxFlow  # noqa: PLC0415 - imports onnxruntime
-
-        return NetworkFlow(load_onnx("flow", OnnxFlow, name, device=device, asked=asked))
+        return NetworkFlow(load_onnx("flow", name, device=device, asked=asked))
     return NetworkFlow(_raft(name, device))
 
 

@@ -1,6 +1,6 @@
 """Loads the networks that the settings name, and says where they run."""
 
-from typing import TYPE_CHECKING
+from typing import Literal
 
 import structlog
 import torch
@@ -9,9 +9,6 @@ from models.errors import NetworkError
 from streamer.config import ConfigError
 from streamer.network_name import NetworkName
 from streamer.stand_in import Fallible
-
-if TYPE_CHECKING:
-    from models.onnx_pictures import OnnxFill, OnnxFlow
 
 ON_CPU = "onnxruntime has no CUDA here; mend: pip install 'nvidia-curand>=10,<11', and only onnxruntime-gpu"
 
@@ -30,14 +27,11 @@ def read_name(part: str, text: str) -> NetworkName | None:
         raise ConfigError(f"paint.{part}: {error}") from None
 
 
-def load_onnx(
-    part: str, make: "type[OnnxFlow | OnnxFill]", name: NetworkName, *, device: torch.device, asked: bool
-) -> Fallible:
+def load_onnx(part: Literal["flow", "fill"], name: NetworkName, *, device: torch.device, asked: bool) -> Fallible:
     """Return a network in an ONNX file, watched.
 
     Args:
-        part: what it is for: ``flow`` or ``fill``.
-        make: the class that runs it.
+        part: what it is for.
         name: its file.
         device: where it is to run.
         asked: the settings name this very device, so that another one will not do.
@@ -46,6 +40,9 @@ def load_onnx(
         ConfigError: the file cannot be used, or onnxruntime not the device.
     """
     try:
+        from models.onnx_pictures import OnnxFill, OnnxFlow  # noqa: PLC0415 - imports onnxruntime
+
+        make = OnnxFlow if part == "flow" else OnnxFill
         network = make(name.path, range_name=name.range_name, device=device)
     except (ImportError, NetworkError) as error:
         raise ConfigError(f"paint.{part}: {error}") from None

@@ -186,6 +186,12 @@ def network(path: Path, given: Sequence[onnx.ValueInfoProto], made: Sequence[onn
     write_network(path, [helper.make_node("Identity", [given[0].name], [each.name]) for each in made], given, made)
 
 
+def wrong_rank(path: Path) -> Path:
+    """Write a flow without the dimension of the batch."""
+    squeeze = helper.make_node("Squeeze", ["flow"], ["flat"])
+    return shift_finder(path, extra=[squeeze], output="flat")
+
+
 PICTURE = (1, 3, "h", "w")
 FLOW = (1, 2, "h", "w")
 
@@ -262,6 +268,22 @@ def test_of_several_outputs_the_one_called_flow_is_taken(tmp_path: Path) -> None
     onnx.save(model, path)
     found = inner(OnnxFlow(path, device=CPU)(*shifted(1, 1)))
     assert torch.equal(found, vector(1, 1).expand_as(found))
+
+
+def test_an_output_of_which_the_file_tells_nothing_is_looked_at_when_it_comes(tmp_path: Path) -> None:
+    for write, problem in (
+        (shift_finder, ""),
+        (wrong_rank, r"onnx: The output .* shape for this run is \{2,192,320\}"),
+    ):
+        path = write(tmp_path / "flow.onnx")
+        model = onnx.load(path)
+        model.graph.output[0].type.tensor_type.ClearField("shape")
+        onnx.save(model, path)
+        if problem:
+            with pytest.raises(NetworkError, match=problem):
+                OnnxFlow(path, device=CPU)
+        else:
+            assert OnnxFlow(path, device=CPU)(*shifted(0, 0)).shape == (1, 2, 48, 64)
 
 
 def test_a_network_whose_numbers_are_never_finite_is_refused_at_once(tmp_path: Path) -> None:

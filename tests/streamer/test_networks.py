@@ -1,5 +1,6 @@
 """The networks that the settings name: chosen, refused with the reason, and stood in for while they fail."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -140,6 +141,16 @@ def test_a_file_that_is_no_network_is_a_wrong_setting(tmp_path: Path, make: Call
     part = make.__name__.removeprefix("make_")
     with pytest.raises(ConfigError, match=rf"paint\.{part}: .*garbage\.onnx: onnxruntime cannot load it"):
         make(f"onnx:{path}", device=CPU)
+
+
+def test_an_onnxruntime_that_does_not_import_is_told_of_by_the_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    for module in ("models.onnx_network", "models.onnx_pictures"):
+        monkeypatch.delitem(sys.modules, module)
+    with pytest.raises(ConfigError, match=r"paint\.flow: .*onnxruntime"):
+        make_flow(f"onnx:{shift_finder(tmp_path / 'flow.onnx')}", device=CPU)
 
 
 @NO_CUDA
