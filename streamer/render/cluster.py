@@ -23,6 +23,7 @@ from streamer.render.progress import Report
 from streamer.render.reading import Reader
 from streamer.render.remote import Answer, pack, perform
 from streamer.render.scenes import SceneWork
+from streamer.render.stopping import StoppedError
 from streamer.render.tasks import Task
 
 MOST_DEATHS = 3
@@ -88,8 +89,15 @@ class Cluster:
             ConfigError: a machine of the cluster cannot paint it.
             FatalError: process after process died of the same task.
         """
+        try:
+            self._paint(deque(works))
+        except SystemError as error:
+            if isinstance(error.__cause__, StoppedError):  # which a signal raised in the middle of Ray
+                raise error.__cause__ from None
+            raise
+
+    def _paint(self, waiting: deque[SceneWork]) -> None:
         most = self._jobs if self._jobs > 1 else self._room()
-        waiting = deque(works)
         while waiting or self._flying:
             while waiting and len(self._flying) < most:
                 work = waiting.popleft()

@@ -1,0 +1,106 @@
+"""A real Ray cluster renders: the same film to the bit, whichever of its processes dies."""
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from streamer.render.attachments import files_named, with_files
+from tests.streamer.render.material import bikes, hashes, wish, write
+
+PATIENCE_S = 90.0
+needs_ray = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None or not os.environ.get("DEEPMOVIE_FULL"),
+    reason="a cluster takes 640 MB and most of a minute; DEEPMOVIE_FULL=1 runs it, with ray installed",
+)
+
+
+def render_on_ray(source: Path, out: Path, *more: str) -> "subprocess.Popen[str]":
+    """Begin to render on a cluster of this machine, as `material.wish` asks, with more iterations."""
+    options = ["--weights", str(out.parent / "tiny.safetensors"), "--style", "storm", "--device", "cpu", "--size", "64"]
+    options += ["--iterations", "20", "--first-iterations", "2", "--threads", "1", "--chunk", "5", *more]
+    command = [sys.executable, "-m", "streamer", "render", str(source), str(out), *options, "--ray"]
+    home = out.parent / "home"  # Ray leaves a token there
+    home.mkdir(exist_ok=True)
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("DEEPMOVIE_")}
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment | {"HOME": str(home)})
+
+
+def painters(render: psutil.Process) -> list[psutil.Process]:
+    """Return the processes of the cluster that paint now."""
+    found = []
+    for process in render.children(recursive=True):
+        try:
+            if "ray::perform" in " ".join(process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue  # it ended meanwhile
+    return found
+
+
+def wait_for(condition: object) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.02)
+
+
+@needs_ray
+@pytest.mark.timeout(300)
+def test_a_cluster_paints_the_same_film_though_a_process_dies_and_a_picture_travels_along(tmp_path: Path) -> None:
+    source = write(tmp_path / "source.mp4", bikes()[10:90], sound=True)
+    alone = hashes(source, tmp_path / "alone.mp4", iterations=20)
+    out = tmp_path / "out.mp4"
+    with render_on_ray(
+        source, out, "--hashes", str(tmp_path / "lines"), "--preview", str(tmp_path / "now.png")
+    ) as render:
+        work = tmp_path / "out.mp4.work"
+        wait_for(lambda: len(list(work.glob("painted-*.json"))) >= 2 or render.poll() is not None)
+        assert render.poll() is None, render.communicate()
+        wait_for(lambda: painters(psutil.Process(render.pid)))
+        painters(psutil.Process(render.pid))[0].kill()
+        _, told = render.communicate(timeout=PATIENCE_S)
+    assert render.returncode == 0, told
+    assert (tmp_path / "lines").read_text().splitlines() == alone
+    assert out.read_bytes() == (tmp_path / "alone.mp4").read_bytes()
+    assert (tmp_path / "now.png").read_bytes().startswith(b"\x89PNG")
+
+
+@needs_ray
+@pytest.mark.timeout(300)
+def test_stopped_it_leaves_no_process_and_goes_on_without_the_cluster(tmp_path: Path) -> None:
+    source = write(tmp_path / "source.mp4", bikes()[10:34])
+    whole = hashes(source, tmp_path / "whole.mp4", iterations=20, passes=2)
+    out = tmp_path / "out.mp4"
+    with render_on_ray(source, out, "--passes", "2") as render:
+        work = tmp_path / "out.mp4.work"
+        wait_for(lambda: len(list(work.glob("pass1-*.json"))) >= 2 or render.poll() is not None)
+        started = psutil.Process(render.pid).children(recursive=True)
+        render.send_signal(signal.SIGTERM)
+        _, told = render.communicate(timeout=PATIENCE_S)
+    assert render.returncode == 75, told
+    assert "stopped; what is painted is kept" in told
+    _, alive = psutil.wait_procs(started, timeout=PATIENCE_S)
+    assert alive == []
+    assert hashes(source, out, iterations=20, passes=2) == whole
+
+
+def test_files_that_the_settings_name_are_found_and_may_lie_elsewhere(tmp_path: Path) -> None:
+    picture, network = tmp_path / "a=b.jpg", tmp_path / "flow.onnx"
+    picture.write_bytes(b"a picture")
+    network.write_bytes(b"a network")
+    settings = {"mix": (f"{picture}=0.5", "storm=1"), "flow": f"onnx:{network}#range=0..255", "blend": str(picture)}
+    paint = wish(tmp_path, tmp_path / "out.mp4", settings=settings).paint
+    weights = str(tmp_path / "tiny.safetensors")
+    assert files_named(paint) == {name: Path(name) for name in (str(picture), str(network), weights)}
+    places = {str(picture): Path("/p"), str(network): Path("/n"), weights: Path("/w")}
+    moved = with_files(paint, places)
+    assert moved.mix == ("/p=0.5", "storm=1")
+    assert (moved.flow, moved.blend, moved.weights) == ("onnx:/n#range=0..255", "/p", "/w")
