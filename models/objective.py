@@ -38,7 +38,7 @@ class Balance:
     style: float = 30.0
     variation: float = 1.0
     temporal: float = 0.0
-    in_shares: bool = False
+    in_shares: bool = field(default=False, kw_only=True)
     """Each term that weighs anything shall have its share of the energy; these weights are where that begins."""
 
     @property

@@ -99,4 +99,4 @@ def _aims(terms: Sequence[float], weights: Sequence[float]) -> list[float]:
 def _toward(boost: float, aim: float, *, at_once: bool) -> float:
     if at_once or aim > FAR * boost:
         return aim
-    return boost * (aim / boost) ** (RAISED if aim > boost else LOWERED)
+    return boost * math.pow(aim / boost, RAISED if aim > boost else LOWERED)

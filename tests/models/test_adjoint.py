@@ -16,7 +16,7 @@ from tests.tiny import random_image, random_weights, tiny_network
 
 NAMES = ("content", "style", "variation", "temporal")
 BALANCES = [
-    *(Balance(**{name: float(name == term) for name in NAMES}) for term in NAMES),
+    *(Balance(*(float(name == term) for name in NAMES)) for term in NAMES),
     Balance(content=1.0, style=30.0, variation=1.0, temporal=2.0),
 ]
 SIZES = [(48, 64), (49, 67), (33, 95)]

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -30,7 +29,8 @@ HESSIAN = TURN @ torch.diag(torch.logspace(0, 3, 48, dtype=torch.float64)) @ TUR
 
 def bent(step: Tensor) -> Tensor:
     """Return the Hessian times `step`, N x 3 x 4 x 4."""
-    return (step.reshape(-1, 48) @ HESSIAN.to(step.dtype)).view_as(step)
+    found: Tensor = step.reshape(-1, 48) @ HESSIAN.to(step.dtype)
+    return found.view_as(step)
 
 
 class Valley:
@@ -98,11 +98,28 @@ def test_a_pair_that_curves_the_other_way_is_passed_over() -> None:
 
 
 def test_from_a_picture_that_is_higher_the_way_goes_back_and_less_far() -> None:
-    valley = Valley()
-    result = go(valley, 60)
-    energies = [float(valley.value_and_grad(image)[0].total) for image in valley.asked[:60]]
-    assert any(later > sooner for sooner, later in pairwise(energies)), "or nothing is shown"
-    assert valley.at(result) < min(energies[:20])
+    state, step_size = Lbfgs.at(START, None), torch.tensor(0.03)
+    state.iterate(Valley(), step_size)
+    low, reach = state.best.clone(), float(state.reach)
+    assert torch.equal(low, START)
+    state.image.fill_(0.0)
+    state.iterate(Valley(), step_size)
+    assert torch.equal(state.best, low)
+    assert float(state.reach) < reach
+    assert float((state.image - low).square().mean().sqrt()) <= 1.01 * float(state.reach * step_size)
+
+
+def test_a_pixel_that_is_held_at_its_limit_has_no_say_in_where_the_others_go() -> None:
+    steps = []
+    for pull in (1.0, 50.0):
+        state = Lbfgs.at(START, go(Valley(), 8).moments)
+        state.best[..., 0, :] = 0
+        state.slope.copy_(bent(START - 0.7))
+        state.slope[..., 0, :] = pull
+        steps.append(state._step(torch.tensor(0.03)))
+    assert torch.equal(*steps)
+    assert (steps[0][..., 0, :] == 0).all()
+    assert (steps[0][..., 1:, :] != 0).all()
 
 
 @pytest.mark.parametrize("target", [-3.0, 4.0])

@@ -40,7 +40,7 @@ def test_a_picture_without_any_feature_is_at_distance_one_per_unit_of_weight(siz
 def test_the_gradient_of_each_term_matches_finite_differences(term: str) -> None:
     network = VGG({name: tensor.double() for name, tensor in random_weights().items()}, dtype=torch.float64)
     style = Style.of(network, random_image(32, 32, seed=4).double())
-    balance = Balance(**{name: float(name == term) for name in ("content", "style", "variation", "temporal")})
+    balance = Balance(*(float(name == term) for name in ("content", "style", "variation", "temporal")))
     image, frame, last = (random_image(32, 32, seed=seed).double() for seed in (1, 2, 3))
     visible = torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0)) > 0.3
     energy = Objective(network, style, balance=balance).at(frame, warped=last, visible=visible)

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from models.adjoint import AdjointObjective
 from models.descent import Budget, Loop, Moments, descend
@@ -14,6 +13,7 @@ from models.objective import Balance, Objective, Style
 from models.replay import Body, Replayed, Tail
 from models.vgg import VGG
 from models.weights import load
+from tests.readbacks import Readbacks
 from tests.tiny import random_image, tiny_objective
 
 FRAMES = [random_image(seed=seed) for seed in range(3)]
@@ -118,16 +118,6 @@ def test_an_energy_that_does_not_tell_its_aims_is_refused(objective: AdjointObje
         descend(
             objective.objective.at(FRAMES[0]), FRAMES[0], budget=Budget(1), refuge=FRAMES[0], loop=Replayed(as_it_is)
         )
-
-
-class Readbacks(TorchDispatchMode):
-    """Counts how often a tensor's numbers are asked for by the host."""
-
-    count = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN204 - torch's own signature
-        self.count += "_local_scalar_dense" in str(func)
-        return func(*args, **(kwargs or {}))
 
 
 @pytest.mark.parametrize("iterations", [1, 12])

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from models.adjoint import AdjointObjective
 from models.cuts import CutDetector
@@ -21,6 +20,7 @@ from models.replay import Replayed
 from models.shares import AIM, FAR, LEAST, LOWERED, RAISED, adjusted
 from models.stylizer import Stylized, Stylizer
 from tests import clips
+from tests.readbacks import Readbacks
 from tests.tiny import random_image, tiny_network
 
 BAD = Balance(content=1e-3, style=1e4, variation=1.0, in_shares=True)
@@ -31,7 +31,8 @@ FIVE_PERCENT = 0.05
 def film(count: int) -> list[Tensor]:
     """Return frames of a real clip, without a cut, 36 x 64."""
     frames = torch.from_numpy(clips.film("bikes")[31 : 31 + count]).permute(0, 3, 1, 2) / 255
-    return list(torch.nn.functional.interpolate(frames, (36, 64), mode="area").split(1))
+    small = torch.nn.functional.interpolate(frames, (36, 64), mode="area")
+    return [frame[None] for frame in small]
 
 
 def objective_of(folder: Path, balance: Balance) -> AdjointObjective:
@@ -174,18 +175,6 @@ def test_other_weights_need_no_new_recording(tmp_path: Path) -> None:
     for frame in film(5):
         assert torch.equal(ours.step(frame, Budget(3)).image, expected.step(frame, Budget(3)).image)
     assert recorded.recordings == 1
-
-
-class Readbacks(TorchDispatchMode):
-    """Counts how often numbers leave the device."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN204 - torch's own signature
-        self.count += "_local_scalar_dense" in str(func)
-        return func(*args, **(kwargs or {}))
 
 
 def test_they_cost_no_look_at_the_device_once_something_is_known(tmp_path: Path) -> None:

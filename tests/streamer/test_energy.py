@@ -24,7 +24,7 @@ from tests.tiny import random_image, tiny_weights
 
 CPU = torch.device("cpu")
 SIZE = 64
-STEADY = {"steadiness": 0.7}
+STEADY: dict[str, object] = {"steadiness": 0.7}
 OPTIONS: dict[str, tuple[dict[str, object], dict[str, object]]] = {
     "content_layers": ({"content_layers": ("conv3_2", "conv4_2")}, {}),
     "content_layers, weighed": ({"content_layers": ("conv4_2=0.25",)}, {}),
