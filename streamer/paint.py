@@ -158,7 +158,9 @@ class Method(Hot):
         json_schema_extra=RESTART,
     )
     optimizer: Literal["adam", "lbfgs"] = Field(
-        default="adam", description="What goes down the energy.", json_schema_extra=RESTART
+        default="adam",
+        description="What goes down the energy: adam, or lbfgs, which is ahead from eight iterations a frame on.",
+        json_schema_extra=RESTART,
     )
     flow: Annotated[str, AfterValidator(_flow)] = Field(
         default="dis",
@@ -221,8 +223,8 @@ class Method(Hot):
     )
     balance: Literal["fixed", "shares"] = Field(
         default="fixed",
-        description="The weights stay as they are (fixed), or each term is given at least five percent of the energy "
-        "(shares).",
+        description="The weights stay as they are (fixed), or those of small terms are raised until each term that "
+        "weighs anything has five percent of the energy (shares).",
         json_schema_extra=RESTART,
     )
     pooling: Literal["max", "average"] = Field(
