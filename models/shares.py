@@ -20,9 +20,10 @@ RAISED, LOWERED = 0.5, 0.1
 """How much of the way up or down to its aim, in octaves, a boost goes with a frame."""
 FAR = 4.0
 """A boost that is to become so many times larger does so at once: the weights of the settings were far off."""
-LEAST = (1e-2, 1e-3, 1e-4, 2.5e-5)
+LEAST = (1e-2, 1e-3, 1e-4, 1e-4)
 """A term that is less than this at weight 1 is raised as if it were this: a flat picture has no variation, and one that
-was moved without error no temporal term, whatever they weigh. Such a term stays below its share."""
+was moved without error no temporal term, whatever they weigh. Such a term stays below its share. The more the temporal
+term weighs the smaller it gets: at an error of 0.01 it is held to be steady enough, as the picture would freeze."""
 PAUSES = frozenset((1, 8, 24, 56, 120, 248, 504))
 """After so many iterations a descent of which nothing is known looks up."""
 
