@@ -16,6 +16,7 @@ from typing import TextIO
 from protocols.errors import SourceError
 from streamer.allocator import keep_memory
 from streamer.config import ConfigError
+from streamer.exits import FatalError
 from streamer.render.atelier import threads
 from streamer.render.film import film_in
 from streamer.render.painting import Painter
@@ -26,7 +27,7 @@ from streamer.render.workshop import Workshop
 
 PAINTED, OVER, FAILED = "painted", "over", "failed"
 """The words that a line begins with."""
-SOURCE, CONFIG, DISK = "source", "config", "disk"
+SOURCE, CONFIG, DISK, FATAL = "source", "config", "disk", "fatal"
 """What failed."""
 
 
@@ -45,6 +46,8 @@ def main(workshop: str, preview: str | None = None) -> None:
         _tell(lines, FAILED, SOURCE, str(error))
     except ConfigError as error:
         _tell(lines, FAILED, CONFIG, str(error))
+    except FatalError as error:
+        _tell(lines, FAILED, FATAL, str(error), error.code)
     except OSError as error:
         _tell(lines, FAILED, DISK, f"{error.filename or workshop}: {error.strerror}")
 

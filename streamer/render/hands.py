@@ -197,7 +197,9 @@ class _Deaths:
     count: int
 
 
-def _failure(kind: str, message: str) -> Exception:
+def _failure(kind: str, message: str, code: int = Exit.BUG) -> Exception:
+    if kind == hand.FATAL:
+        return FatalError(message, code=Exit(code))
     if kind == hand.SOURCE:
         return SourceError(message, reason="failed")
     if kind == hand.DISK:

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 
+import torch
+
+from streamer.exits import Exit, FatalError
 from streamer.render.atelier import Atelier
 from streamer.render.film import Film
 from streamer.render.reading import Reader
@@ -26,8 +29,17 @@ class Painter:
         Raises:
             SourceError: the film cannot be read, or has changed.
             OSError: what was painted cannot be kept.
+            FatalError: the device has too little memory, or a network failed.
         """
         while (task := work.next()) is not None:
             chunk = task.chunk
             frames = self._reader.frames(chunk.first, chunk.end) if task.wants_frames else iter(())
-            work.keep(task, task.run(self._atelier, frames, tick))
+            try:
+                made = task.run(self._atelier, frames, tick)
+            except torch.OutOfMemoryError as error:
+                raise FatalError(
+                    f"{chunk}: the device has too little memory for a --size of {self._atelier.size}, or for as many "
+                    f"--jobs: {str(error).partition(chr(10))[0]}",
+                    code=Exit.RESOURCES,
+                ) from None
+            work.keep(task, made)

@@ -56,7 +56,8 @@ def write(
     Args:
         colors: matrix, primaries, transfer and range by the numbers of H.273.
     """
-    with av.open(str(out), "w") as film:
+    exact = {"movie_timescale": str(TICK.denominator)} if out.suffix == ".mp4" else {}
+    with av.open(str(out), "w", options=exact) as film:
         options = {"crf": "10", "preset": "veryfast", "x264-params": f"bframes={bframes}:scenecut=0"}
         stream = film.add_stream("libx264", rate=25, options=options)
         context: Any = stream.codec_context

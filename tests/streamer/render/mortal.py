@@ -65,6 +65,7 @@ def _serve(*limit: str) -> None:
             source, out = Path(asked.pop("source")), Path(asked.pop("out"))
             with out.with_name(f"{out.name}.told").open("a") as told:
                 code = render(wish(source, out, **asked), console=Console(file=told, width=300))
+                told.write(f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.1f} MiB\n")
             os._exit(code)
         _say(child)
         _say(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))

@@ -1,12 +1,15 @@
 """The command line of render, how it says how far it is, and where it finds a frame."""
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
+from protocols.film import Shot
+from protocols.film_reading import FilmReel
 from streamer.cli import main
 from streamer.render.looking import look_through
 from streamer.render.opening import reel_of
@@ -112,6 +115,18 @@ def test_elsewhere_there_is_a_line_now_and_then() -> None:
     assert lines[-1] == "painted 50 of 100 frames, 2.00 s each, 1 min 40 s left; scene 1: 50 of 50, 0 s left"
 
 
+class Noted(FilmReel):
+    """A film that notes where it was read from."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.asked: list[int | None] = []
+
+    def shots(self, since: int | None = None) -> Iterator[Shot | None]:
+        self.asked.append(since)
+        return super().shots(since)
+
+
 @pytest.mark.parametrize("bframes", [0, 3])
 def test_any_frame_is_found_without_reading_all_before_it(tmp_path: Path, bframes: int) -> None:
     source = write(
@@ -122,8 +137,9 @@ def test_any_frame_is_found_without_reading_all_before_it(tmp_path: Path, bframe
         assert film.survey.is_even
         everything = [shot.image for shot in film.reel.shots() if shot is not None]
         for first in (0, 1, 7, 8, 9, 23, 39):
-            reader = Reader(film.reel, film.survey, film.timetable)
-            assert np.array_equal(next(reader.frames(first, 40)), everything[first])
+            reel = Noted(source)
+            assert np.array_equal(next(Reader(reel, film.survey, film.timetable).frames(first, 40)), everything[first])
+            assert reel.asked == (film.timetable.ticks(first, first + 1) if first else [None])
         [ticks] = film.timetable.ticks(39, 40)
         assert len(list(film.reel.shots(ticks))) == 1
         assert times(source)[39] == ticks * film.survey.facts.time_base
