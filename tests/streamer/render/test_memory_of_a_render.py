@@ -13,7 +13,7 @@ def test_a_film_ten_times_as_long_takes_as_much_memory(tmp_path: Path) -> None:
     peaks = []
     with Mortals() as mortals:
         for times in (1, 10):
-            source = write(tmp_path / f"{times}.mp4", short * times, sound=True)
+            source = write(tmp_path / f"{times}.mp4", [*short] * times, sound=True)
             mortals.start(source, tmp_path / f"out{times}.mp4", first_iterations=1)
             assert mortals.wait() == 0
             told = (tmp_path / f"out{times}.mp4.told").read_text()
