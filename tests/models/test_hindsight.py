@@ -201,4 +201,6 @@ def test_the_papers_ways_are_painted_on_with_small_steps(objective: AdjointObjec
     hindsight = Hindsight(paper, lag=1, flow=DIS())
     before = drafts(hindsight, paper, FILM[:2])
     after = hindsight.sweep(before, left=None, budget=Budget(1))[0]
-    assert 0 < float((after.stylized.image - before[0].stylized.image).abs().max()) < STEP_SIZE, "Nesterov: twice the step"
+    assert 0 < float((after.stylized.image - before[0].stylized.image).abs().max()) < STEP_SIZE, (
+        "Nesterov: twice the step"
+    )
