@@ -69,6 +69,7 @@ def _repainted(atelier: Atelier, contents: Sequence[Pixels], newest: Sequence[Fi
         neighbors=neighbors,
         flow=atelier.engine.flow,
         budget=Budget(atelier.job.iterations),
+        loop=atelier.engine.loop(),
     )
     atelier.check()
     return to_fine(painted.image)
