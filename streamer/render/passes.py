@@ -69,7 +69,7 @@ def _repainted(atelier: Atelier, contents: Sequence[Pixels], newest: Sequence[Fi
         neighbors=neighbors,
         flow=atelier.engine.flow,
         budget=Budget(atelier.job.iterations),
-        loop=atelier.engine.loop(),
+        loop=atelier.loop,
     )
     atelier.check()
     return to_fine(painted.image)
