@@ -46,7 +46,6 @@ class Atelier:
         self.engine = make_engine(
             job.paint, device=self.device, size=self.size, precision=getattr(torch, job.precision)
         )
-        self._mask = make_mask(job.paint)
         self.loop = self.engine.loop()
         self.is_matched = survey.histogram is not None
         self._matcher: FilmMatcher | None = None
