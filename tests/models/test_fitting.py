@@ -44,7 +44,8 @@ def test_what_is_scaled_lies_where_it_was_and_comes_back_there() -> None:
     fitting = Fitting((48, 64), (120, 96), (128, 96))
     seen = fitting.into(ramp(48, 64))
     assert float((seen[..., :120, :] - ramp(120, 96))[..., 4:-4, 4:-4].abs().max()) < 1e-5
-    assert float((fitting.back(seen) - ramp(48, 64))[..., 2:-2, 2:-2].abs().max()) < 1e-5
+    off = (fitting.back(seen) - ramp(48, 64))[..., 2:-2, 2:-2].abs().max()
+    assert float(off) < 1e-3, "a tenth of what one corner laid upon the other would do; processors round the weights"
 
 
 @pytest.mark.parametrize(("length", "multiple", "least"), [(48, 8, 48), (49, 8, 56), (1, 64, 64), (7, 1, 7)])

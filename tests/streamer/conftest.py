@@ -14,6 +14,8 @@ import structlog
 
 from streamer import log, redaction
 
+UNTOUCHED = structlog.get_config()
+
 
 class Pipe:
     """A log's other end."""
@@ -32,18 +34,25 @@ class Pipe:
             return file.read()
 
 
-@pytest.fixture
-def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipe]:
-    """Yield a pipe to log into; afterwards everything global is as before."""
+@pytest.fixture(autouse=True)
+def _no_log_of_others(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Leave everything global as it was before: a command that runs in this process sets up its own log."""
     for owner, hook in ((sys, "excepthook"), (sys, "unraisablehook"), (threading, "excepthook")):
         monkeypatch.setattr(owner, hook, getattr(owner, hook))
     monkeypatch.setattr(redaction, "_known", redaction._known)
     root, showwarning = logging.getLogger(), warnings.showwarning
-    level, handlers, config = root.level, list(root.handlers), structlog.get_config()
-    yield Pipe()
+    level, handlers = root.level, list(root.handlers)
+    structlog.configure(**UNTOUCHED)  # what a fixture of a whole module ran may have set it up already
+    yield
     log.close(0)
     root.setLevel(level)
     root.handlers[:] = handlers
     logging.captureWarnings(capture=False)
     warnings.showwarning = showwarning
-    structlog.configure(**config)
+    structlog.configure(**UNTOUCHED)
+
+
+@pytest.fixture
+def pipe() -> Pipe:
+    """Return a pipe to log into."""
+    return Pipe()
