@@ -453,7 +453,8 @@ def test_a_terminal_that_is_closed_ends_the_daemon_and_a_signal_by_hand_does_not
     ours, theirs = pty.openpty()
     log = tmp_path / "log"
     options = ["--weights", str(kit.folder / "tiny.safetensors"), "--style", str(kit.folder / "style.png")]
-    command = ["setsid", "--ctty", sys.executable, "-m", "streamer", "run", "-c", str(path), *options]
+    on_terminal = ["env", "--default-signal=HUP", "setsid", "--ctty"]  # the tests themselves may run under nohup
+    command = [*on_terminal, sys.executable, "-m", "streamer", "run", "-c", str(path), *options]
     with (
         log.open("w") as written,
         subprocess.Popen(
