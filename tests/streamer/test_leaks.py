@@ -214,7 +214,7 @@ def test_the_log_says_none(pipe: Pipe, form: str, style: Literal["json", "consol
     logger.info(text, field=text, **{text: 1})
     logger.info("seen", nested={"deep": [text, (text, {text})]}, raw=text.encode(), path=Path(text))
     logger.error("failed", exc_info=raised(ValueError(text)))
-    logging.getLogger("some.library").error("cannot open %s", text)
+    logging.getLogger("some_package").error("cannot open %s", text)
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.warn(text, stacklevel=1)

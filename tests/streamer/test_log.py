@@ -61,7 +61,7 @@ LEAKS: list[Callable[[Any, str], object]] = [
     lambda logger, url: logger.info("opened", text=json.dumps({"url": url})),
     lambda logger, url: logger.info("opened", text=repr([url])),
     lambda logger, url: logger.info("opened", text=repr([url.encode()])),
-    lambda logger, url: logging.getLogger("some.library").error("cannot open %s", url),
+    lambda logger, url: logging.getLogger("some_package").error("cannot open %s", url),
     lambda logger, url: warnings.warn(url, stacklevel=1),
     lambda logger, url: threading.excepthook(
         threading.ExceptHookArgs((ValueError, ValueError(url), None, threading.current_thread()))
@@ -163,7 +163,7 @@ def test_what_is_said_after_the_close_is_written_still(pipe: Pipe) -> None:
     [
         ("raise ValueError(url)", "crashed", "exception"),
         ("threading.Thread(target=lambda: int(url), name='paint').start()", "crashed", "exception"),
-        ("logging.getLogger('some.library').error('%d ' + url, url)", "library_logged", "message"),
+        ("logging.getLogger('some_package').error('%d ' + url, url)", "library_logged", "message"),
     ],
 )
 def test_what_python_would_print_itself_is_an_event_of_the_log(code: str, name: str, field: str) -> None:

@@ -56,6 +56,6 @@ def test_a_python_that_is_too_old(told: Callable[..., str], tmp_path: Path) -> N
 
 def test_a_python_that_the_service_would_not_see(told: Callable[..., str], tmp_path: Path) -> None:
     hidden = tmp_path / "python3"
-    hidden.write_text("#!/bin/sh\necho 3 11 /root/pythons/3.11\n")
+    hidden.write_text("#!/bin/sh\necho 3 11 /home/joe/pythons/3.11\n")
     hidden.chmod(0o755)
-    assert "would not see /root/pythons/3.11" in told(python=hidden)
+    assert "would not see /home/joe/pythons/3.11" in told(python=hidden)
