@@ -3,8 +3,7 @@
 import errno
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
 from threading import Event, Lock, Thread
 
 import zmq
@@ -26,7 +25,8 @@ _NEVER_SPOKE = {0, errno.EAGAIN, errno.ETIMEDOUT}
 class Door:
     """Answers for a socket who may come in, and counts who may not and who leaves.
 
-    libzmq lets nobody in while it gets no answer. So nobody comes in while this thread is down; it comes back at once.
+    libzmq lets nobody in while it gets no answer. So nobody comes in while this thread is down; it comes back at once,
+    and who asked meanwhile is answered then.
 
     Args:
         context: of the socket.
@@ -35,6 +35,9 @@ class Door:
         allowed: whose key is taken; None: the socket asks for none.
         notices: count what happens.
         on_left: called, in the thread of the door, with the descriptor of a connection that has ended.
+
+    Raises:
+        zmq.ZMQError: no more sockets.
     """
 
     def __init__(
@@ -47,7 +50,6 @@ class Door:
         notices: Notices,
         on_left: Callable[[int], None],
     ) -> None:
-        self._context = context
         self._socket = socket
         self._address = address
         self._asks = allowed is not None
@@ -60,6 +62,10 @@ class Door:
         self.turned_away = False
         """The one we connect to refuses our key; libzmq does not try again."""
         self._closed = Event()
+        # No REP: that takes no further question before it has answered, and the thread may end in between.
+        self._zap = context.socket(zmq.ROUTER)
+        if self._asks:
+            self._zap.bind(ZAP_ADDRESS)
         self._monitor = socket.get_monitor_socket(_WATCHED | zmq.EVENT_MONITOR_STOPPED)
         self._thread = Thread(target=self._run, name="door", daemon=True)
         self._thread.start()
@@ -70,6 +76,7 @@ class Door:
         self._socket.disable_monitor()
         self._thread.join()
         self._monitor.close()
+        self._zap.close()
 
     def revoked(self) -> PublicKeys:
         """Return the keys that came in and are not allowed any more, with their names; they are forgotten here."""
@@ -82,33 +89,21 @@ class Door:
         while not self._closed.is_set():
             began_at = time.monotonic()
             try:
-                with closing(self._context.socket(zmq.REP)) as zap, self._bound(zap):
-                    self._serve(zap)
+                self._serve()
             except BaseException as error:  # noqa: BLE001 - whatever ends the thread, the door must be served again
                 self._notices.add("zap_handler_down", f"{self._address}: {type(error).__name__}: {error}")
-                # Soon, as a peer that comes in between waits 2 s for its handshake to run out; but in no tight loop.
+                # Soon, as who asks waits; but in no tight loop.
                 self._closed.wait(max(0.0, began_at + RESTART_S - time.monotonic()))
 
-    @contextmanager
-    def _bound(self, zap: zmq.Socket[bytes]) -> Iterator[None]:
-        """Have ``zap`` asked; at the end free its address at once, which closing does some time later."""
-        if not self._asks:
-            yield
-            return
-        zap.bind(ZAP_ADDRESS)
-        try:
-            yield
-        finally:
-            zap.unbind(ZAP_ADDRESS)
-
-    def _serve(self, zap: zmq.Socket[bytes]) -> None:
+    def _serve(self) -> None:
         poller = zmq.Poller()
-        poller.register(zap, zmq.POLLIN)
+        poller.register(self._zap, zmq.POLLIN)
         poller.register(self._monitor, zmq.POLLIN)
         while True:
             ready = dict(poller.poll())
-            if zap in ready:
-                zap.send_multipart(self._answer(zap.recv_multipart()))
+            if self._zap in ready:
+                asker, empty, *request = self._zap.recv_multipart()
+                self._zap.send_multipart([asker, empty, *self._answer(request)])
             if self._monitor in ready:
                 message = recv_monitor_message(self._monitor)
                 if message["event"] == zmq.EVENT_MONITOR_STOPPED:

@@ -85,7 +85,7 @@ class Link:
         """Return the endpoint."""
         with ExitStack() as closing:
             context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-            closing.callback(context.term)
+            closing.callback(context.destroy)  # with what a door that could not be hung left open
             self.socket = make_socket(context, self._pattern, address)
             closing.callback(self.socket.close)
             self._prepare(self.socket)
