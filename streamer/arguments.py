@@ -2,13 +2,14 @@
 
 import argparse
 import math
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from protocols.options import size
 from streamer.section import word_for_none
-from streamer.settings import KEYS, nearest
+from streamer.settings import KEYS, Inputs, nearest
 
 FLAGS = {
     "--name": "name",
@@ -75,6 +76,12 @@ def settings_in(parser: Parser, found: argparse.Namespace) -> dict[str, object]:
         if sum(other == key for other, _ in pairs) > 1:
             parser.error(f"{key} is given twice")
     return settings
+
+
+def inputs_in(parser: Parser, found: argparse.Namespace) -> Inputs:
+    """Return where the settings are read from; later again, whatever becomes of our environment and folder."""
+    path = found.config and found.config.absolute()
+    return Inputs(path, dict(os.environ), settings_in(parser, found))
 
 
 def setting_help(key: str) -> str:

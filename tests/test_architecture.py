@@ -19,7 +19,9 @@ OUTSIDE = {
 
 LAYERS = (
     {"__main__"},
-    {"cli", "arguments", "command", "reference", "report", "schema", "service_commands", "install"},
+    {"cli"},
+    {"command", "service_commands", "settings_commands", "stream_commands", "study_commands"},
+    {"arguments", "install", "reference", "report", "schema"},
     {"bench", "doctor", "uninstall", "obstacles"},
     {"window"},
     {"daemon", "demo", "send", "watch", "compare", "keygen"},
@@ -321,7 +323,7 @@ def test_a_broken_rule_is_found(path: str, source: str, complaint: str) -> None:
         ("models/weights.py", "from safetensors.torch import load_file\nimport torchvision\nfrom models import vgg"),
         ("models/weights.py", "torch.load(path, weights_only=True)"),
         ("streamer/assemble.py", "from protocols.zeromq import ZmqSink\nfrom models.flow import Dis"),
-        ("streamer/cli.py", "from streamer.daemon import run"),
+        ("streamer/stream_commands.py", "from streamer import daemon"),
         ("streamer/painter.py", "from models.stylizer import Stylizer\nfrom streamer import telemetry"),
         ("protocols/wire.py", "header['published_at'] = time.time() if at is None else at"),
         ("protocols/zeromq.py", "Frame(captured_at=time.time(), received_at=time.monotonic())"),
