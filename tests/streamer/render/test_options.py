@@ -6,12 +6,17 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 
+from models.raft import Kind, fitting_of
 from streamer.paint import Paint
+from tests.clips import HEIGHT, WIDTH, film
 from tests.onnx_files import color_inverter, shift_finder
 from tests.streamer.render.material import bikes, hashes, write
 from tests.tiny import tiny_weights
 
+CUT = 30
+"""Of the clip: a frame that begins a scene."""
 HELD = {"temporal_weight": 50.0}
 SETTINGS: list[dict[str, Any]] = [
     {"style": "starry"},
@@ -46,9 +51,10 @@ ELSEWHERE = {"iterations", "size", "fps", "fade_s", "lag", "styles_folder", "dev
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with eight frames, a cut among them, a mask, other weights, and two networks."""
+    """Return a folder with eight frames, a cut among them, four large ones, a mask, other weights, and two networks."""
     folder = tmp_path_factory.mktemp("options")
-    write(folder / "source.mp4", bikes()[26:34])
+    write(folder / "source.mp4", bikes()[CUT - 4 : CUT + 4])
+    write(folder / "wide.mp4", film("bikes")[CUT - 2 : CUT + 2])
     half = np.zeros((64, 128, 3), np.uint8)
     half[:, 64:] = 255
     cv2.imwrite(str(folder / "half.png"), half)
@@ -58,12 +64,24 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def frames(folder: Path, name: str, settings: dict[str, Any], changes: dict[str, Any]) -> list[str]:
+def frames(
+    folder: Path, name: str, settings: dict[str, Any], changes: dict[str, Any], *, source: str = "source.mp4"
+) -> list[str]:
     """Return the hash of each frame."""
     named = {key: str(folder / value) if key in ("mask", "weights") else value for key, value in settings.items()}
     networks = {key: f"onnx:{folder / value[5:]}" for key, value in settings.items() if str(value).startswith("onnx:")}
-    lines = hashes(folder / "source.mp4", folder / f"{name}.mp4", overwrite=True, settings=named | networks, **changes)
+    lines = hashes(folder / source, folder / f"{name}.mp4", overwrite=True, settings=named | networks, **changes)
     return [line.split()[2] for line in lines]
+
+
+def raft_weights(path: Path, kind: Kind) -> Path:
+    """Write random weights of torchvision's network."""
+    from torchvision.models import optical_flow
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        torch.save(getattr(optical_flow, f"raft_{kind}")(weights=None).state_dict(), path)
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +125,18 @@ def test_what_holds_a_frame_to_the_last_one_changes_all_that_have_one(
 def test_another_flow_changes_what_is_moved(folder: Path, plain: list[str]) -> None:
     other = frames(folder, "out", {"flow": "onnx:flow.onnx"}, {})
     assert [a != b for a, b in zip(other, plain, strict=True)] == [place not in (0, 4) for place in range(8)]
+
+
+@pytest.mark.parametrize(("kind", "size"), [("small", 256), ("small", 64), ("large", 64)])
+def test_raft_changes_what_is_moved_in_frames_that_it_takes_and_in_smaller_ones(
+    folder: Path, kind: Kind, size: int
+) -> None:
+    """A failed network would leave the film as DIS has it."""
+    network = f"raft-{kind}:{raft_weights(folder / 'raft.pth', kind)}"
+    dis, raft = (frames(folder, "out", {"flow": flow}, {"size": size}, source="wide.mp4") for flow in ("dis", network))
+    frame = size * HEIGHT // WIDTH, size
+    assert (fitting_of(frame).padded == frame) == (size == WIDTH)
+    assert [a != b for a, b in zip(raft, dis, strict=True)] == [False, True, False, True]
 
 
 def test_the_kind_of_the_flow_loss_changes_the_film(folder: Path) -> None:
