@@ -54,7 +54,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with eight frames, a cut among them, four large ones, a mask, other weights, and two networks."""
     folder = tmp_path_factory.mktemp("options")
     write(folder / "source.mp4", bikes()[CUT - 4 : CUT + 4])
-    write(folder / "wide.mp4", film("bikes")[CUT - 2 : CUT + 2])
+    write(folder / "wide.mp4", list(film("bikes")[CUT - 2 : CUT + 2]))
     half = np.zeros((64, 128, 3), np.uint8)
     half[:, 64:] = 255
     cv2.imwrite(str(folder / "half.png"), half)
