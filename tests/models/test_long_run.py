@@ -1,6 +1,6 @@
 """A still picture, painted for a very long time: it comes to rest and stays where it is, to the last of its frames.
 
-With ``DEEPMOVIE_FULL=1`` for 5,000 frames, and on the network of the paper; else for 600. `pytest -rP` shows figures.
+With ``DEEPMOVIE_FULL=1`` for 5,000 frames, and on the network of the paper; else for 400. `pytest -rP` shows figures.
 """
 
 import os
@@ -26,7 +26,7 @@ from tests.end_to_end.figures import figure
 from tests.tiny import random_image, tiny_objective
 
 FULL = os.environ.get("DEEPMOVIE_FULL") == "1"
-FRAMES = 5_000 if FULL else 600
+FRAMES = 5_000 if FULL else 400
 SETTLED = 300
 LEVEL = 1 / 255
 
