@@ -259,6 +259,15 @@ def test_everything_is_reached_by_keyboard(look: Look, room: Room) -> None:
     await_that(lambda: not room.now("status")["paused"], timeout_s=PATIENCE_S)
 
 
+def test_the_picture_stays_beside_what_is_changed(look: Look) -> None:
+    look.page.locator("#fade_s").scroll_into_view_if_needed()
+    picture = look.page.locator("#canvas").bounding_box()
+    assert picture is not None
+    assert picture["y"] >= 0, "a low window scrolls the controls alone"
+    colors = {label.evaluate("label => label.offsetTop") for label in look.page.locator("#color label").all()}
+    assert len(colors) == 1, "the three are in one row"
+
+
 def test_the_divider_follows_the_pointer(browser: Browser, room: Room) -> None:
     with looking(browser, f"{room.site.origin}/#swipe") as look:
         look.page.locator("#divider").wait_for()
