@@ -27,7 +27,7 @@ class Look:
 
         A large one may be looked at in rows of so many pieces, one by one: a Gram matrix is a mean over pixels.
         """
-        parts = [part for row in painting.chunk(pieces, 2) for part in row.chunk(pieces, 3)]
+        parts = [part for row in painting.tensor_split(pieces, 2) for part in row.tensor_split(pieces, 3)]
         styles = [Style.of(network, part, layers) for part in parts]
         return cls(_mean(Style.toward, styles, [part.numel() for part in parts]), color_statistics(painting))
 

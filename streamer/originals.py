@@ -36,10 +36,11 @@ def look_at(network: VGG, painting: NDArray[np.uint8], paint: Paint, *, size: in
     """Return a painting, H x W x 3, as it is taken for frames of ``size``.
 
     ``paint.style_scale`` enlarges it, and its strokes. It is looked at in pieces then, each about as large as the whole
-    painting usually is, since the maps of a picture four times as long would take sixteen times the memory.
+    painting usually is, since the maps of a picture four times as long would take sixteen times the memory. A strip is
+    cut into fewer: none may be too small for the network.
     """
-    pieces = math.ceil(paint.style_scale)
     picture = _scaled(painting, paint.style_scale, px=painting_px(size), device=network.device)
+    pieces = min(math.ceil(paint.style_scale), min(picture.shape[2:]) // MIN_SIDE_PX)
     return Original.of(picture, partial(_look, network, layers=style_layers(paint), pieces=pieces))
 
 

@@ -57,6 +57,13 @@ def test_an_enlarged_painting_is_looked_at_in_pieces_of_the_usual_size(network: 
     assert torch.equal(pieces.palette.covariance, whole.palette.covariance)
 
 
+@pytest.mark.parametrize("scale", [0.25, 1.5, 2.5, 4.0])
+def test_a_strip_is_looked_at_in_pieces_that_the_network_can_take(network: VGG, scale: float) -> None:
+    strip = np.random.default_rng(0).integers(0, 256, (64, 5000, 3), np.uint8)
+    look = look_at(network, strip, Paint(style_scale=scale), size=SIZE).look
+    assert all(bool(gram.isfinite().all()) for gram in look.style.grams.values())
+
+
 def test_built_in_paintings_are_painted_larger_as_long_as_that_takes_seconds() -> None:
     found = [
         built_in_px(Paint(style_scale=scale), size=size) for scale, size in ((1, 256), (2, 256), (4, 640), (1, 2048))
