@@ -97,6 +97,9 @@ class Looks:
         except (PictureError, torch.OutOfMemoryError) as error:
             made = str(error).partition("\n")[0]
             log.error("style_failed", style=name[0], error=made)  # noqa: TRY400 - it says all, no traceback needed
+        except Exception as error:  # the stream must go on, and later paintings must be looked at
+            made = f"{type(error).__name__}: {error}".partition("\n")[0]
+            log.exception("style_failed", style=name[0], error=made)
         with self._lock:
             self._making = None
             self._made[name] = made

@@ -291,6 +291,22 @@ def test_a_painting_that_cannot_be_used_leaves_the_old_one_and_is_told_until_ano
     assert_same_numbers(follower.engine, studio.fresh(style="second"))
 
 
+def test_an_error_that_nobody_foresaw_leaves_the_old_painting_and_the_next_one_is_looked_at(studio: Studio) -> None:
+    follower, looked = Follower(studio), Event()
+
+    def broken(name: str) -> np.ndarray:
+        looked.set()
+        raise RuntimeError("the device is lost\nat some place")
+
+    gallery = Gallery(("broken",), paint=broken, folder=studio.folder, uploads=studio.folder / "uploads")
+    follower.restyler = Restyler(studio.engine, follower.aim, gallery, studio.hot)
+    follower.settle(studio.hot.model_copy(update={"style": "broken"}))
+    assert looked.is_set()
+    assert follower.restyler.problem == "RuntimeError: the device is lost"
+    follower.settle(studio.hot.model_copy(update={"style": "second"}))
+    assert_same_numbers(follower.engine, studio.fresh(style="second"))
+
+
 def test_a_painting_that_cannot_be_used_is_a_trouble_of_the_stream(studio: Studio) -> None:
     telemetry, stylizer = Telemetry(), studio.engine.stylizer()
     restyler = Restyler(studio.engine, stylizer, studio.gallery, studio.hot)
