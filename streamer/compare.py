@@ -25,6 +25,18 @@ from streamer.picture import PictureError
 from streamer.quality import Clip
 from streamer.recipe import recipe
 
+_AFTERWARDS = "is done to a painted picture afterwards, and changes no figure here"
+NOT_HERE = {
+    "size": "--size says it",
+    "iterations": "--iterations and --live say it",
+    "init": "all ways to begin are compared",
+    "lag": "is not compared; --passes looks at what comes later, too",
+    "fps": "no frame has a deadline here",
+    "fade_s": "the painting stays the same here",
+    **dict.fromkeys(("color", "light", "mask"), _AFTERWARDS),
+}
+"""Settings of ``[paint]`` that would have no effect, and why."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
@@ -72,6 +84,13 @@ class Task:
     command: str
     """As it was typed: whoever reads the findings can repeat them."""
 
+    def check(self) -> None:
+        """Raise ConfigError for what would have no effect, and for outputs that cannot be written."""
+        idle = NOT_HERE.keys() & self.paint.model_dump(exclude_defaults=True).keys()
+        if idle:
+            raise ConfigError(*(f"paint.{key}: {NOT_HERE[key]}" for key in sorted(idle)))
+        self.outputs.check()
+
     @property
     def pairs(self) -> int:
         """How many pairs of clip and painting there are."""
@@ -88,7 +107,7 @@ def compare(task: Task) -> int:
     Raises:
         ConfigError: before the work begins, if a clip, a style, the weights or an output cannot be used.
     """
-    task.outputs.check()
+    task.check()
     device, _ = choose_device(task.paint.device)
     scenes = [read_scene(clip, device=device) for clip in task.clips]
     _check_styles(task)

@@ -62,8 +62,18 @@ class Mark:
 
     @classmethod
     def between(cls, objective: AdjointObjective, frame: Tensor, reference: Tensor) -> "Mark":
-        """Return the mark of a frame, given its painting that counts as done."""
-        return cls(frame, _energy(objective, frame, frame), _energy(objective, frame, reference))
+        """Return the mark of a frame, given its painting that counts as done.
+
+        Raises:
+            ConfigError: it is no better than the frame, so that there is nothing to measure by.
+        """
+        mark = cls(frame, _energy(objective, frame, frame), _energy(objective, frame, reference))
+        if not mark.reference < mark.start:
+            raise ConfigError(
+                f"paint: the energy of the reference is {mark.reference:.4g}, and that of the frame {mark.start:.4g}: "
+                "expected settings, and iterations for the reference, with which a painting is better than the frame"
+            )
+        return mark
 
     def gap(self, objective: AdjointObjective, image: Tensor) -> float:
         """Return (E - E_ref) / (E_start - E_ref): 0 is as good as the reference, 1 the frame itself."""

@@ -310,6 +310,12 @@ def test_what_was_announced_is_what_was_done(engine: Engine, bikes: Scene, *, wh
     assert sum(done) == cost(amount, whole=whole)
 
 
+def test_settings_that_ask_for_no_painting_are_an_error(weights: str, capsys: pytest.CaptureFixture[str]) -> None:
+    nothing_to_do = ("--set", "paint.style_strength=0", "--set", "paint.variation_weight=0")
+    assert run(weights, BUILT_IN, *nothing_to_do) == 78
+    assert "with which a painting is better than the frame" in capsys.readouterr().err
+
+
 def test_a_single_frame_has_no_temporal_error(weights: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     report = tmp_path / "page.html"
     assert run(weights, BUILT_IN, "--frames", "1", "--judged", "1", "--json", "--report", str(report)) == 0
@@ -334,6 +340,8 @@ def test_a_single_frame_has_no_temporal_error(weights: str, capsys: pytest.Captu
         ([BUILT_IN, "--judged", "5"], "expected up to the 4 frames"),
         ([BUILT_IN, "--passes", "5"], "expected up to the 4 iterations"),
         ([BUILT_IN, "--set", "paint.flow=magic"], "expected dis"),
+        ([BUILT_IN, "--set", "paint.size=32"], "paint.size: --size says it"),
+        ([BUILT_IN, "--set", "paint.color=content"], "paint.color: is done to a painted picture afterwards"),
     ],
 )
 def test_what_cannot_be_done_is_said_before_the_work_begins(
