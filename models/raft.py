@@ -24,6 +24,8 @@ LONGEST = 1024
 """A small picture is enlarged up to here at most; a strip that is still too low is padded."""
 UPDATES = 12
 """Steps of its recurrence, as many as it was trained with."""
+_NO_MEMORY = "DefaultCPUAllocator: can't allocate memory"
+"""What PyTorch says on the CPU, where it has no exception of its own for that."""
 
 
 class RAFT:
@@ -54,8 +56,17 @@ class RAFT:
         fitting = fitting_of((origin.shape[-2], origin.shape[-1]))
         seen = [fitting.into(image.to(self._device)) * 2 - 1 for image in (origin, target)]
         with self._lock:
-            flow: Tensor = self._network(*seen, num_flow_updates=UPDATES)[-1]
+            flow = self._flow(*seen)
         return fitting.flow_back(flow).to(origin.device)
+
+    def _flow(self, origin: Tensor, target: Tensor) -> Tensor:
+        try:
+            flows: list[Tensor] = self._network(origin, target, num_flow_updates=UPDATES)
+        except RuntimeError as error:
+            if _NO_MEMORY not in str(error):
+                raise
+            raise torch.OutOfMemoryError(str(error)) from None
+        return flows[-1]
 
 
 def fitting_of(frame: Size) -> Fitting:

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from models.raft import LEAST, MULTIPLE, Kind, fitting_of, load_raft
+from models.raft import LEAST, MULTIPLE, RAFT, Kind, fitting_of, load_raft
 from models.weights import WeightsError
 from tests.tiny import random_image
 
@@ -155,6 +155,19 @@ def test_weights_that_cannot_be_fetched_are_an_error_that_says_where_they_would_
     assert Raft_Small_Weights.C_T_V2.url.startswith("https:")
     with pytest.raises(WeightsError, match=f"raft-small is not in {tmp_path}.* and could not be fetched"):
         load_raft("small", None, device=CPU)
+
+
+class Greedy(torch.nn.Module):
+    """Compares the places of a picture far too large."""
+
+    def forward(self, *pictures: Tensor, num_flow_updates: int) -> list[Tensor]:
+        return [torch.empty(1 << 50)]
+
+
+def test_too_little_memory_is_the_same_error_on_the_cpu_as_on_a_gpu() -> None:
+    raft = RAFT(Greedy(), device=CPU)
+    with pytest.raises(torch.OutOfMemoryError, match="can't allocate memory"):
+        raft(random_image(), random_image())
 
 
 CHECKPOINT = Path(torch.hub.get_dir()) / "checkpoints" / "raft_small_C_T_V2-01064c6d.pth"
