@@ -111,7 +111,7 @@ def live(paint: Paint, size: Size, *, seconds: float) -> dict[str, object]:
     daemon = Child(
         "the daemon",
         *("run", f"test:#size={width}x{height}", "null:", "--name", "bench", "--log-format", "json"),
-        *("--listen", "off"),
+        *("--listen", "off", "--set", "restart.resume=false"),
         *("--size", str(max(size)), "--fps", str(paint.fps), "--iterations", str(paint.iterations)),
         *("--style", paint.style, "--weights", paint.weights, "--device", paint.device),
         *("--flow", paint.flow, "--set", f"paint.fill={paint.fill}"),

@@ -148,7 +148,7 @@ def _daemon(plan: Plan, fps: float, camera: str, painted: str) -> Child:
     return Child(
         "the daemon",
         *("run", f"pull+bind:{camera}", painted, "--name", "demo", "--log-format", "json"),
-        *("--listen", "off"),
+        *("--listen", "off", "--set", "restart.resume=false"),
         *("--size", str(max(plan.size)), "--fps", f"{fps:.3f}", "--iterations", str(paint.iterations)),
         *("--style", paint.style, "--style-strength", str(paint.style_strength)),
         *("--weights", paint.weights, "--device", paint.device),

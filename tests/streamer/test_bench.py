@@ -50,7 +50,9 @@ def test_its_json_holds_every_figure_and_they_fit_each_other(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     assert bench(tiny(tmp_path), SMALL, json=True) == 0
+    assert not (tmp_path / "state").exists(), "the daemon's picture is not gone on from next time"
     found = json.loads(capsys.readouterr().out)
     ms, ratios = found["iteration_ms"], found["ratios"]
     assert found["size"] == [64, 48]
