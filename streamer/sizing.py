@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from threading import Lock
 
 SMALLER = 0.75
 """A step down: a little over half the pixels, and about half the memory."""
@@ -18,7 +19,7 @@ def steps_down(wanted: int) -> Iterator[int]:
 
 
 class Sizing:
-    """The long side of the picture, in pixels.
+    """The long side of the picture, in pixels. Any thread may ask it.
 
     Args:
         wanted: as the settings ask for it.
@@ -31,6 +32,7 @@ class Sizing:
         self._now = wanted
         self._changed_at = clock()
         self._before: list[int] = []
+        self._lock = Lock()
 
     @property
     def is_reduced(self) -> bool:
@@ -39,10 +41,11 @@ class Sizing:
 
     def size(self) -> int:
         """Return the size for the next frame: one step up again after a minute without trouble."""
-        if self._before and self._clock() - self._changed_at >= CLIMB_AFTER_S:
-            self._now = self._before.pop()
-            self._changed_at = self._clock()
-        return self._now
+        with self._lock:
+            if self._before and self._clock() - self._changed_at >= CLIMB_AFTER_S:
+                self._now = self._before.pop()
+                self._changed_at = self._clock()
+            return self._now
 
     def step_down(self, *, long_side: int) -> bool:
         """Make it smaller than a picture that did not fit; return whether that was possible.
@@ -50,10 +53,11 @@ class Sizing:
         Args:
             long_side: of that picture. Frames may be smaller than the size allows.
         """
-        smaller = round(min(self._now, long_side) * SMALLER)
-        self._changed_at = self._clock()
-        if smaller < min(LEAST_PX, self._wanted):
-            return False
-        self._before.append(self._now)
-        self._now = smaller
-        return True
+        with self._lock:
+            smaller = round(min(self._now, long_side) * SMALLER)
+            self._changed_at = self._clock()
+            if smaller < min(LEAST_PX, self._wanted):
+                return False
+            self._before.append(self._now)
+            self._now = smaller
+            return True
