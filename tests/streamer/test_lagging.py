@@ -75,7 +75,16 @@ class Fragile(Stylizer):
 class Studio:
     """A painter whose frames wait for two others."""
 
-    def __init__(self, folder: Path, *, live: bool, idle: str = "hold", lag: int = 2, size: int = 64) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        live: bool,
+        idle: str = "hold",
+        lag: int = 2,
+        size: int = 64,
+        silence_s: float = PATIENCE_S,
+    ) -> None:
         colors = color_statistics(random_image(seed=9))
         self.stylizer = Fragile(
             tiny_objective(folder / "tiny.safetensors"),
@@ -102,7 +111,7 @@ class Studio:
             live=live,
             idle=chosen,
             resume_window_s=10,
-            silence_s=0.3,
+            silence_s=silence_s,
             stop=self.stop,
         )
         self.painter.watch(self.wall)
@@ -231,7 +240,7 @@ def test_the_frames_of_a_file_wait_through_a_pause(tmp_path: Path) -> None:
 
 
 def test_after_a_silence_what_waits_leaves_and_then_the_last_picture_is_refined(tmp_path: Path) -> None:
-    studio = Studio(tmp_path, live=True, idle="refine")
+    studio = Studio(tmp_path, live=True, idle="refine", silence_s=1.0)
     with studio.open():
         for number in range(2):
             studio.await_waiting(number, number + 1)
