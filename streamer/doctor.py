@@ -25,6 +25,7 @@ PATIENCE_S = 60.0
 """For one part; importing torch from a slow disk takes the longest."""
 LAST_PATIENCE_S = 2.0
 AT_ONCE = 2
+_BEGINNING = '{"findings": '
 COLORS = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "bold red"}
 
 
@@ -59,7 +60,7 @@ def doctor(inputs: Inputs, *, json: bool, parts: Iterable[str] = tuple(PARTS)) -
 
 
 def examine(part: str, inputs: Inputs) -> int:
-    """Examine one part in this process and print what is found as JSON, on the last line; return 0."""
+    """Examine one part in this process and print what is found as JSON, on a line of its own; return 0."""
     _, paint = examine_settings(inputs)
     log.configure(level="error")
     findings = [asdict(finding) for finding in PARTS[part](paint)]
@@ -81,9 +82,10 @@ def examined(part: str, flags: Sequence[str], *, patience_s: float = PATIENCE_S)
         out.seek(0)
         errors.seek(0)
         lines, complaints = out.read().splitlines(), errors.read().strip().splitlines()
-    if code == 0 and lines:
-        found = json_text.loads(lines[-1])["findings"]
-        return [Finding(**{**each, "status": Status(each["status"])}) for each in found]
+    found = [line for line in lines if line.startswith(_BEGINNING)]  # what is examined may print more
+    if code == 0 and found:
+        findings = json_text.loads(found[-1])["findings"]
+        return [Finding(**{**each, "status": Status(each["status"])}) for each in findings]
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     told = redaction.text(complaints[-1]) if complaints else "without a word"
     return [Finding(part, Status.FAIL, f"its examination {how}: {told}", _alone(part))]

@@ -129,6 +129,16 @@ def test_a_part_that_hangs_is_a_finding(tmp_path: Path, monkeypatch: pytest.Monk
     assert wrong("video", patience_s=2).found == "its examination took longer than 2 s"
 
 
+def test_a_package_that_has_the_last_word_does_not_take_the_doctor_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_package(
+        tmp_path, "torchvision", "import atexit; atexit.register(print, 'bye')\n__version__ = '1'", monkeypatch
+    )
+    [finding] = examined("torchvision", ())
+    assert (finding.status, finding.found) == (Status.OK, "1")
+
+
 def test_an_opencv_that_does_not_import_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with_package(tmp_path, "cv2", "raise ImportError('libGL.so.1: cannot open shared object file')", monkeypatch)
     found = wrong("video")
