@@ -1,5 +1,6 @@
 """The written-out gradient is that of the readable energy, on every term, at odd sizes, in every precision."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -7,12 +8,14 @@ import torch
 from torch import Tensor
 
 from models.adjoint import AdjointObjective
+from models.descent import Budget, descend
+from models.kernels import Convolution
 from models.losses import Penalty, total_variation
 from models.objective import Balance, Objective, Style, Terms
 from models.pixel_terms import variation_gradient
 from models.vgg import VGG
-from models.weights import load
-from tests.tiny import random_image, random_weights, tiny_network
+from models.weights import CONVOLUTIONS, load
+from tests.tiny import random_image, random_weights, tiny_network, tiny_objective
 
 NAMES = ("content", "style", "variation", "temporal")
 BALANCES = [
@@ -112,6 +115,29 @@ def test_layers_count_by_their_weights_in_both_twins() -> None:
     low, high, mixed = parts
     torch.testing.assert_close(mixed.content, 0.5 * low.content + 2 * high.content)
     torch.testing.assert_close(mixed.style, 3 * low.style + 0.25 * high.style)
+
+
+def test_nothing_is_computed_twice(tmp_path: Path) -> None:
+    """The painting is looked at once for all frames, the frame once for all iterations, and no higher than it must."""
+    fast = AdjointObjective(tiny_objective(tmp_path / "w.safetensors"))
+    asked: Counter[str] = Counter()
+
+    def counted(way: str, name: str, convolution: Convolution) -> Convolution:
+        def run(maps: Tensor) -> Tensor:
+            asked[f"{way} {name}"] += 1
+            return convolution(maps)
+
+        return run
+
+    for way, layers in (("up", fast.kernels.up), ("down", fast.kernels.down)):
+        layers.update({name: counted(way, name, layers[name]) for name in layers})
+    frame, iterations = random_image(), 5
+    descend(fast.at(frame), frame, budget=Budget(iterations), refuge=frame)
+    names = CONVOLUTIONS[: CONVOLUTIONS.index("conv5_1") + 1]
+    content = set(names[: names.index("conv4_2") + 1])
+    assert asked == {f"up {name}": iterations + (name in content) for name in names} | {
+        f"down {name}": iterations for name in names
+    }
 
 
 @pytest.mark.gpu
