@@ -173,7 +173,7 @@ class Method(Hot):
         default="palette",
         description="What is painted on where nothing painted can be moved: the frame in the painting's colors "
         "(palette), the frame itself (frame), or what a feed-forward network makes of it (onnx:FILE, with #range= as "
-        "for the flow).",
+        "for the flow). Only where paint.init is carried: the other ways fill nothing.",
         json_schema_extra=RESTART,
     )
     style_scale: float = Field(
