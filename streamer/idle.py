@@ -24,8 +24,14 @@ class Idle(Protocol):
         """Return the last picture, improved in a moment's work; None: there is nothing to do."""
         ...
 
-    def picture(self, last: Painted, hot: Hot) -> Frame:
-        """Return what goes out now."""
+    def picture(self, last: Painted, hot: Hot, *, heard_at: float) -> Frame:
+        """Return what goes out now.
+
+        Args:
+            last: the picture that went out last; its frame may have waited for those after it.
+            hot: the settings.
+            heard_at: when the last frame of all came, on ``time.monotonic()``.
+        """
         ...
 
 
@@ -36,7 +42,7 @@ class Hold:
         """Do nothing."""
         return None
 
-    def picture(self, last: Painted, hot: Hot) -> Frame:  # noqa: ARG002 - nothing depends on the settings
+    def picture(self, last: Painted, hot: Hot, *, heard_at: float) -> Frame:  # noqa: ARG002 - it is as it is
         """Return the last picture."""
         return replace(last.frame, stale=True)
 
@@ -95,11 +101,11 @@ class Slate(Hold):
         self._made: tuple[Frame, Frame] | None = None
         """Of which frame, and the card."""
 
-    def picture(self, last: Painted, hot: Hot) -> Frame:
+    def picture(self, last: Painted, hot: Hot, *, heard_at: float) -> Frame:
         """Return the card, made once for each silence."""
-        silence_s = self._clock() - last.source.received_at
+        silence_s = self._clock() - heard_at
         if silence_s < self._patience_s:
-            return super().picture(last, hot)
+            return super().picture(last, hot, heard_at=heard_at)
         if self._made is None or self._made[0] is not last.source:
             self._made = last.source, self._card(last.frame, hot, since=self._wall() - silence_s)
         return self._made[1]

@@ -212,8 +212,8 @@ class Painter:
             return
         self._heed()
         self._sent_at = self._clock()
-        if self._last is not None and self._live and not self._stop.is_set():
-            self._hand(self._last, idle.picture(self._last, self._hot))
+        if self._last is not None and self._received_at is not None and self._live and not self._stop.is_set():
+            self._hand(self._last, idle.picture(self._last, self._hot, heard_at=self._received_at))
             self._telemetry.repeat()
 
     def _improve(self) -> bool:

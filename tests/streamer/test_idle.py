@@ -49,7 +49,7 @@ def last(canvas: Canvas) -> Painted:
 
 
 def test_hold_sends_the_last_picture_as_stale(last: Painted) -> None:
-    held = Hold().picture(last, HOT)
+    held = Hold().picture(last, HOT, heard_at=last.source.received_at)
     assert held.image is last.frame.image
     assert held.stale
     assert held.sequence == 5
@@ -66,7 +66,7 @@ def test_refine_paints_the_same_frame_on_until_the_picture_rests(canvas: Canvas,
         pictures.append(better.frame.image)
         assert better.stylized.terms is not None
         totals.append(float(better.stylized.terms.total))
-    sent = refine.picture(last, HOT)
+    sent = refine.picture(last, HOT, heard_at=last.source.received_at)
     assert (sent.stale, sent.sequence) == (True, 5)
     assert sent.image is pictures[-1]
     assert len(pictures) > 10
@@ -115,22 +115,22 @@ def test_the_slate_waits_until_the_source_has_been_silent_for_long_enough(
     clocks = Clocks(last.source.received_at + 2.9)
     gallery = Gallery(("starry",), paint=lambda _: painting)
     idle = Slate(gallery, patience_s=3, clock=clocks, wall=clocks.wall)
-    assert idle.picture(last, HOT).image is last.frame.image
+    assert idle.picture(last, HOT, heard_at=last.source.received_at).image is last.frame.image
     clocks.now += 0.2
-    card = idle.picture(last, HOT)
+    card = idle.picture(last, HOT, heard_at=last.source.received_at)
     assert (card.stale, card.sequence) == (True, 5)
     assert card.image.shape == last.frame.image.shape
     assert difference(card.image, last.frame.image) > 20
     clocks.now += 60
-    assert idle.picture(last, HOT) is card, "it says since when, not for how long"
+    assert idle.picture(last, HOT, heard_at=last.source.received_at) is card, "it says since when, not for how long"
     expected = slate(last.frame.image, painting, title="no signal", detail="since 03:01:57")
     at = Slate(gallery, patience_s=3, clock=Clocks(last.source.received_at + 4), wall=clocks.wall)
-    assert np.array_equal(at.picture(last, HOT).image, expected)
+    assert np.array_equal(at.picture(last, HOT, heard_at=last.source.received_at).image, expected)
 
 
 def test_a_slate_can_be_drawn_without_the_paintings_file(last: Painted) -> None:
     idle = Slate(Gallery(()), patience_s=0)
-    assert idle.picture(last, HOT).image.shape == last.frame.image.shape
+    assert idle.picture(last, HOT, heard_at=last.source.received_at).image.shape == last.frame.image.shape
 
 
 @pytest.mark.parametrize(("height", "width"), [(48, 64), (144, 256), (256, 144), (360, 640), (16, 400), (400, 16)])

@@ -1,6 +1,7 @@
 """Frames that wait for their future: whatever happens meanwhile, they leave in order, and all of them are counted."""
 
 import io
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ from streamer.canvas import Canvas, Wet
 from streamer.control import Control
 from streamer.gallery import Gallery
 from streamer.governor import Punctual, Unhurried
-from streamer.idle import Hold, Idle, Refine
+from streamer.idle import Hold, Idle, Refine, Slate
 from streamer.lagging import Lagging, Prompt
 from streamer.mailbox import Mailbox
 from streamer.paint import Hot
@@ -99,7 +100,7 @@ class Studio:
         self.canvas = Canvas(self.stylizer, size=size, device="cpu", telemetry=self.telemetry)
         self.hindsight = Scarce(self.stylizer, lag=lag, flow=DIS())
         self.window = Lagging(self.hindsight, canvas=self.canvas, telemetry=self.telemetry)
-        chosen: Idle = Refine(self.canvas) if idle == "refine" else Hold()
+        ways: dict[str, Idle] = {"hold": Hold(), "refine": Refine(self.canvas), "slate": Slate(Gallery(), patience_s=3)}
         self.painter = Painter(
             inbox=self.inbox,
             outlets=[self.wall],
@@ -109,7 +110,7 @@ class Studio:
             governor=Punctual(fps=100, iterations=4) if live else Unhurried(iterations=4),
             telemetry=self.telemetry,
             live=live,
-            idle=chosen,
+            idle=ways[idle],
             resume_window_s=10,
             silence_s=silence_s,
             stop=self.stop,
@@ -151,9 +152,9 @@ class Studio:
         assert account.is_balanced
         assert account.in_flight == 0
 
-    def await_waiting(self, number: int, count: int) -> None:
-        """Let in a frame; return once it is painted, and so many wait."""
-        self.put(moving(number))
+    def await_waiting(self, number: int, count: int, *, ago_s: float = 0.0) -> None:
+        """Let in a frame that came some time ago; return once it is painted, and so many wait."""
+        self.put(replace(moving(number), received_at=time.monotonic() - ago_s))
         pause = Event()
         for _ in range(round(PATIENCE_S / 0.01)):
             account = self.telemetry.frames.account()
@@ -253,6 +254,16 @@ def test_after_a_silence_what_waits_leaves_and_then_the_last_picture_is_refined(
     errors = [each.painting.temporal_error for each in studio.wall.handed if each.painting and not each.stale]
     assert errors[2] is not None
     assert errors[2] < 0.1, "it is held to what people saw last"
+
+
+def test_a_picture_that_waited_for_long_is_no_sign_of_a_source_that_is_silent(tmp_path: Path) -> None:
+    studio = Studio(tmp_path, live=True, idle="slate", lag=1)
+    with studio.open():
+        for number, ago_s in enumerate((8, 4, 0)):
+            studio.await_waiting(number, 1, ago_s=ago_s)
+        *_, left, again = studio.wall.await_that(lambda handed: bool(handed) and handed[-1].stale)
+    assert (left.sequence, again.sequence) == (1, 1)
+    assert np.array_equal(again.image, left.image), "no slate"
 
 
 def test_after_a_reset_the_old_picture_leaves_as_it_would_have(tmp_path: Path) -> None:
