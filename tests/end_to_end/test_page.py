@@ -318,7 +318,7 @@ def test_the_picture_of_the_readme_is_taken(browser: Browser, tmp_path: Path) ->
     with deepmovie(command, usual_environment()) as daemon:
         address = daemon.await_entry("http_started").facts["address"]
         with looking(browser, f"http://{address}/", color_scheme="dark") as look:
-            await_that(lambda: daemon.await_stats()["published"] > 30, timeout_s=150)
+            await_that(lambda: daemon.await_stats()["published"] > 60, timeout_s=200)
             look.await_motion()
             target = Path(__file__).parents[2] / "docs" / "page.jpg"
             look.page.screenshot(path=target, quality=88)
