@@ -4,7 +4,7 @@
 #   docker build --tag deepmovie .
 #   docker run --rm --init --network host deepmovie run rtsp://camera/live
 #
-# and shut up as tightly as the service of systemd is, with a GPU, its settings and its folders:
+# and closed as tightly as the service of systemd is, with a GPU, its settings and its folders:
 #
 #   docker run --rm --init --network host --gpus all --cap-drop ALL --security-opt no-new-privileges --read-only \
 #     --tmpfs /tmp --volume deepmovie-cache:/var/cache/deepmovie --volume deepmovie:/var/lib/deepmovie \
