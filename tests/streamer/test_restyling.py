@@ -390,6 +390,7 @@ def test_a_swap_costs_a_running_stream_no_frame(studio: Studio) -> None:
                 pipeline.control.change({"style": "slow", "fade_s": 2.0})
             if number == looked_at:
                 gate.set()
+                assert restyler.close(PATIENCE_S), "so that a busy machine ends the look before the film"
 
         return act
 
