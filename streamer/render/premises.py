@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from streamer.config import ConfigError
-from streamer.render.atomic import put
+from streamer.render.atomic import UNFINISHED, put
 from streamer.render.film import JOB, SURVEY
 from streamer.render.job import Job
 from streamer.render.lock import LOCK, BusyError, locked
@@ -21,11 +21,8 @@ def taken_up(wish: Wish) -> Iterator[tuple[Workshop, Job]]:
         SourceError: the source cannot be read.
     """
     workshop = Workshop.beside(wish.out)
-    is_begun = (workshop.path / JOB).exists()
-    if not wish.overwrite and not is_begun and _is_taken(wish):
-        raise ConfigError(f"output: {wish.out} is there already; --overwrite renders it anew")
     try:
-        workshop.path.mkdir(exist_ok=True)
+        _open(workshop, wish)
         with locked(workshop.path):
             try:
                 yield workshop, _job(wish, workshop)
@@ -34,6 +31,21 @@ def taken_up(wish: Wish) -> Iterator[tuple[Workshop, Job]]:
                     workshop.remove()  # nothing was done that would be worth keeping
     except BusyError as error:
         raise ConfigError(f"output: {error}") from None
+
+
+def _open(workshop: Workshop, wish: Wish) -> None:
+    """Make the folder, or see that it is one of ours: what is in it may be removed."""
+    try:
+        is_begun = (workshop.path / JOB).exists()
+        if not wish.overwrite and not is_begun and _is_taken(wish):
+            raise ConfigError(f"output: {wish.out} is there already; --overwrite renders it anew")
+        workshop.path.mkdir(exist_ok=True)
+        names = {path.name for path in workshop.path.iterdir()}
+    except OSError as error:
+        raise ConfigError(f"output: {workshop.path} cannot be made: {error.strerror}") from None
+    strangers = sorted(name for name in names - {LOCK} if not name.endswith(UNFINISHED))
+    if strangers and JOB not in names:
+        raise ConfigError(f"output: {workshop.path} is needed to work in, and holds something else: {strangers[0]}")
 
 
 def _is_taken(wish: Wish) -> bool:

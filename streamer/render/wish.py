@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Literal
 
 import torch
@@ -57,7 +58,19 @@ class Wish:
         """
         if not self.source.exists():
             raise SourceError(f"{self.source}: there is no such file or folder", reason="not_found")
+        self._check_output()
+        if self.preview is not None and self.preview.suffix.lower() not in PICTURE_SUFFIXES:
+            raise ConfigError(f"the preview must end in {', '.join(PICTURE_SUFFIXES)}, got {self.preview.name!r}")
+        self._check_apart()
+        for name, path in ("the preview", self.preview), ("the list of hashes", self.hashes):
+            if path is not None:
+                _check_writable(name, path)
+
+    def _check_output(self) -> None:
+        """See that the output is what can be made of the source, and does not stand in its own way."""
         suffix = self.out.suffix.lower()
+        if self.out.name in ("", ".."):
+            raise ConfigError(f"the output must have a name of its own, got {str(self.out)!r}")
         if suffix and suffix not in (*FILM_SUFFIXES, *PICTURE_SUFFIXES):
             films, pictures = ", ".join(FILM_SUFFIXES), ", ".join(PICTURE_SUFFIXES)
             raise ConfigError(
@@ -68,13 +81,20 @@ class Wish:
             raise ConfigError(f"a picture is made of a picture; of {self.source.name} a film or a folder can be made")
         if not self.out.absolute().parent.is_dir():
             raise ConfigError(f"output: there is no folder {self.out.absolute().parent}")
-        if self.preview is not None and self.preview.suffix.lower() not in PICTURE_SUFFIXES:
-            raise ConfigError(f"the preview must end in {', '.join(PICTURE_SUFFIXES)}, got {self.preview.name!r}")
-        self._check_apart()
+        if suffix and self.out.is_dir():
+            raise ConfigError(f"output: {self.out} is there already, and is a folder")
+        if not suffix and self.out.exists() and not self.out.is_dir():
+            raise ConfigError(f"output: {self.out} is there already, and is no folder")
 
     def _check_apart(self) -> None:
-        """See that nothing is written over the source, or over each other."""
-        places = {"the source": self.source.resolve()}
+        """See that nothing is written over the source, into it, or over each other."""
+        source = self.source.resolve()
+        folders = {source.parent, self.source.absolute().parent.resolve()}  # two, if the source is a link
+        if not self.out.suffix and not self.source.is_dir() and self.out.resolve() in folders:
+            raise ConfigError(f"the output must not be the folder that the source is in: {self.out}")
+        if self.preview is not None and self.preview.resolve().parent == source:
+            raise ConfigError(f"the preview must not be among the pictures of the source: {self.preview}")
+        places = {"the source": source}
         for name, path in ("the output", self.out), ("the preview", self.preview), ("the list of hashes", self.hashes):
             if path is None:
                 continue
@@ -82,8 +102,6 @@ class Wish:
             taken = next((other for other, its in places.items() if its == place), None)
             if taken:
                 raise ConfigError(f"{name} must not be {taken}: {path}")
-            if name != "the output" and not place.parent.is_dir():
-                raise ConfigError(f"{name}: there is no folder {place.parent}")
             places[name] = place
 
     def job(self, begun: Job | None) -> Job:
@@ -123,3 +141,18 @@ class Wish:
             facts = reel_of(self.source, rate=self.rate).facts()
             return max(facts.height, facts.width)
         return self.size or default_size(device)
+
+
+def _check_writable(name: str, path: Path) -> None:
+    """See that a file can be written: it may be hours until it is."""
+    if path.is_dir():
+        raise ConfigError(f"{name} must be a file, and {path} is a folder")
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise ConfigError(f"{name}: there is no folder {folder}")
+    try:
+        with TemporaryFile(dir=folder):
+            return
+    except OSError as error:
+        failure = ConfigError(f"{name}: nothing can be written to {folder}: {error.strerror}")
+    raise failure

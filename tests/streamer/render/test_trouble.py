@@ -18,7 +18,7 @@ from streamer.render.looking import look_through
 from streamer.render.opening import reel_of
 from streamer.render.premises import taken_up
 from streamer.render.reading import Reader
-from tests.streamer.render.material import bikes, pictures, rendered, silent, sounds, times, wish, write
+from tests.streamer.render.material import bikes, load, pictures, rendered, silent, sounds, times, wish, write
 from tests.streamer.render.mortal import Mortals
 
 
@@ -175,6 +175,10 @@ def test_a_film_that_changes_while_it_is_painted_is_noticed(tmp_path: Path) -> N
         ("film.mp4", "nowhere/out.mp4", "there is no folder"),
         ("film.mp4", "full.mp4", "is there already"),
         ("film.mp4", "folder", "is there already"),
+        ("film.mp4", "/", "must have a name of its own"),
+        ("film.mp4", "..", "must have a name of its own"),
+        ("film.mp4", "x" * 250 + ".mp4", "cannot be made: File name too long"),
+        ("film.mp4", "/proc/out.mp4", "cannot be made: No such file"),
     ],
 )
 def test_an_output_that_cannot_be_is_refused(tmp_path: Path, source: str, out: str, complaint: str) -> None:
@@ -187,6 +191,54 @@ def test_an_output_that_cannot_be_is_refused(tmp_path: Path, source: str, out: s
     with pytest.raises(ConfigError, match=complaint):
         rendered(wish(tmp_path / source, tmp_path / out, weights=tmp_path / "tiny.safetensors"))
     assert (tmp_path / "film.mp4").read_bytes() == film
+
+
+@pytest.mark.parametrize(("out", "complaint"), [("folder.mp4", "and is a folder"), ("file", "and is no folder")])
+def test_what_can_never_be_replaced_is_refused_before_anything_is_painted(
+    tmp_path: Path, out: str, complaint: str
+) -> None:
+    source = write(tmp_path / "film.mp4", bikes()[:1])
+    (tmp_path / "folder.mp4").mkdir()
+    (tmp_path / "file").write_text("somebody's")
+    with pytest.raises(ConfigError, match=complaint):
+        rendered(wish(source, tmp_path / out, overwrite=True))
+
+
+def test_a_picture_is_not_written_over_by_its_painting(tmp_path: Path) -> None:
+    """Which would have the same name in a folder."""
+    (tmp_path / "in").mkdir()
+    cv2.imwrite(str(tmp_path / "in" / "a.png"), bikes()[0])
+    (tmp_path / "link.png").symlink_to(tmp_path / "in" / "a.png")
+    for source in (tmp_path / "in" / "a.png", tmp_path / "link.png"):
+        with pytest.raises(ConfigError, match="must not be the folder that the source is in"):
+            rendered(wish(source, tmp_path / "in", overwrite=True))
+    assert np.array_equal(load(tmp_path / "in" / "a.png"), bikes()[0][:, :, ::-1])
+
+
+@pytest.mark.parametrize("option", ["preview", "hashes"])
+@pytest.mark.parametrize(
+    ("place", "complaint"),
+    [
+        ("folder.png", "must be a file"),
+        ("nowhere/now.png", "there is no folder"),
+        ("/proc/now.png", "nothing can be written to /proc"),
+    ],
+)
+def test_where_nothing_can_be_written_is_found_out_before_anything_is_painted(
+    tmp_path: Path, option: str, place: str, complaint: str
+) -> None:
+    source = write(tmp_path / "film.mp4", bikes()[:1])
+    (tmp_path / "folder.png").mkdir()
+    changes: dict[str, Any] = {option: tmp_path / place}
+    with pytest.raises(ConfigError, match=complaint):
+        rendered(wish(source, tmp_path / "out.mp4", **changes))
+
+
+def test_the_preview_does_not_come_among_the_pictures_that_are_painted(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    cv2.imwrite(str(tmp_path / "in" / "a.png"), bikes()[0])
+    with pytest.raises(ConfigError, match="must not be among the pictures of the source"):
+        rendered(wish(tmp_path / "in", tmp_path / "out", preview=tmp_path / "in" / "now.png"))
 
 
 @pytest.mark.parametrize("option", ["preview", "hashes"])

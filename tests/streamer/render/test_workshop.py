@@ -157,6 +157,16 @@ def test_two_do_not_work_on_one_film(left: Left) -> None:
         rendered(left.asked())
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_somebody_elses_folder_is_left_alone(origin: Left, tmp_path: Path, *, overwrite: bool) -> None:
+    letter = tmp_path / "out.mp4.work" / "letter.txt"
+    letter.parent.mkdir()
+    letter.write_text("somebody's")
+    with pytest.raises(ConfigError, match=r"holds something else: letter\.txt"):
+        rendered(wish(origin.source, tmp_path / "out.mp4", overwrite=overwrite))
+    assert letter.read_text() == "somebody's"
+
+
 def test_what_was_being_written_is_swept_away(left: Left) -> None:
     torn = left.work("painted-00000010.mp4.77.part")
     torn.write_text("half of it")
