@@ -6,6 +6,7 @@ from pathlib import Path
 
 from protocols.errors import SinkError
 from protocols.film import FILM_SUFFIXES
+from protocols.film_copying import left_out
 from protocols.film_joining import Cut, count_pictures, join
 from protocols.film_pictures import PicturesReel
 from streamer.render.atomic import put, seal
@@ -32,21 +33,30 @@ class Delivery:
         self._out = out
         self._is_film = out.suffix.lower() in FILM_SUFFIXES
 
-    def deliver(self) -> list[str]:
-        """Write all of it, and return which streams of the source the film cannot hold.
+    def left_out(self) -> dict[str, list[str]]:
+        """Return the streams of the source that the film cannot hold, and the endings of films that can.
+
+        Raises:
+            SourceError: the source cannot be read.
+        """
+        if not self._is_film or isinstance(self._reel, PicturesReel):
+            return {}
+        return left_out(self._reel.path, self._out.suffix)
+
+    def deliver(self) -> None:
+        """Write all of it.
 
         Raises:
             SinkError, OSError: it cannot be written; every painted frame is still in the workshop.
         """
         if not self._is_film:
             self._deliver_pictures()
-            return []
+            return
         made = self._workshop.path / f"film{self._out.suffix}"
-        left_out = self._join(self._chunks, made)
+        self._join(self._chunks, made)
         if (found := count_pictures(made)) != self._film.survey.frames:
             raise SinkError(f"{made} should hold {self._film.survey.frames} frames, and holds {found}", reason="failed")
         seal(made, self._out)
-        return left_out
 
     def deliver_so_far(self) -> Path | None:
         """Write a film of the chunks up to the first that is not painted, and return where; None if there is none.
@@ -70,10 +80,11 @@ class Delivery:
             ):
                 yield f"{frame} {ticks} {digest}\n"
 
-    def _join(self, chunks: Sequence[Chunk], made: Path) -> list[str]:
+    def _join(self, chunks: Sequence[Chunk], made: Path) -> None:
         source = None if isinstance(self._reel, PicturesReel) else self._reel.path
         until = None if chunks[-1].end == self._film.survey.frames else self._film.ends(chunks[-1])
-        return join(self._cuts(chunks), made, time_base=self._film.survey.facts.time_base, source=source, until=until)
+        facts = self._film.survey.facts
+        join(self._cuts(chunks), made, time_base=facts.time_base, rate=facts.rate, source=source, until=until)
 
     def _cuts(self, chunks: Iterable[Chunk]) -> Iterator[Cut]:
         for chunk in chunks:

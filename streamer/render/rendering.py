@@ -63,6 +63,9 @@ def _render(wish: Wish, console: Console) -> None:
         with report_to(console) as report:
             film = look_through(job, reel, workshop, report)
             delivery = Delivery(film, workshop, wish.out)
+            for stream, able in delivery.left_out().items():
+                others = f" ({' and '.join(able)} can)" if able else ""
+                report.say(f"a {wish.out.suffix} cannot hold {stream} of the source: it is left out{others}")
             try:
                 _paint(wish, film, workshop, report)
             except BaseException:
@@ -71,8 +74,7 @@ def _render(wish: Wish, console: Console) -> None:
             if wish.hashes:
                 with writing(wish.hashes) as file:
                     file.writelines(line.encode() for line in delivery.hashes())
-            for stream in delivery.deliver():
-                report.say(f"a {wish.out.suffix} cannot hold {stream} of the source: it is left out (.mkv can)")
+            delivery.deliver()
         workshop.remove()
     console.print(f"{wish.out}: {film.survey.frames} frames", markup=False, highlight=False, soft_wrap=True)
 

@@ -33,6 +33,8 @@ def test_frames_are_shown_when_those_of_the_source_are_and_the_sound_is_the_same
     assert [float(time) for time, _ in sounds(out)] == pytest.approx(
         [float(time) for time, _ in sounds(source)], abs=1e-9 if exact else 6e-4
     )
+    with av.open(str(out)) as film:
+        assert film.streams.video[0].average_rate == 25
     assert not (tmp_path / f"out{ending}.work").exists()
 
 

@@ -117,25 +117,48 @@ def test_a_film_without_sound_has_none(tmp_path: Path) -> None:
         assert [stream.type for stream in film.streams] == ["video"]
 
 
-@pytest.mark.parametrize(("codec", "form", "is_kept"), [("libmp3lame", "fltp", True), ("wavpack", "fltp", False)])
-def test_sound_that_the_film_cannot_hold_is_named(tmp_path: Path, codec: str, form: str, *, is_kept: bool) -> None:
+@pytest.mark.parametrize(
+    ("codec", "ending", "able"),
+    [("libmp3lame", ".mp4", ""), ("wavpack", ".mp4", ".mkv"), ("flac", ".mov", ".mp4 and .mkv"), ("flac", ".mp4", "")],
+)
+def test_sound_that_the_film_cannot_hold_is_left_out_and_named_before_the_painting(
+    tmp_path: Path, codec: str, ending: str, able: str
+) -> None:
     source = tmp_path / "source.mkv"
-    with av.open(str(write(tmp_path / "plain.mp4", bikes()[:3]))) as plain, av.open(str(source), "w") as film:
+    with av.open(str(write(tmp_path / "plain.mkv", bikes()[:3]))) as plain, av.open(str(source), "w") as film:
         picture = film.add_stream_from_template(plain.streams.video[0])
         sound: Any = film.add_stream(codec, rate=16000)
         for packet in plain.demux(video=0):
             if packet.size:
                 packet.stream = picture
                 film.mux(packet)
-        heard = av.AudioFrame.from_ndarray(np.zeros((1, 1600), np.float32), format=form, layout="mono")
+        form, kind = ("s16", np.int16) if codec == "flac" else ("fltp", np.float32)
+        heard = av.AudioFrame.from_ndarray(np.zeros((1, 1600), kind), format=form, layout="mono")
         heard.rate, heard.pts = 16000, 0
         film.mux(sound.encode(heard))
         film.mux(sound.encode(None))
-    code, told = rendered(wish(source, tmp_path / "out.mp4"))
+    code, told = rendered(wish(source, tmp_path / f"out{ending}"))
     assert code == 0, told
-    assert (".mp4 cannot hold audio 1 (wavpack) of the source: it is left out" in told) != is_kept
-    if is_kept:
-        assert [packet for _, packet in sounds(tmp_path / "out.mp4")] == [packet for _, packet in sounds(source)]
+    complaint = f"a {ending} cannot hold audio 1 ({codec}) of the source: it is left out ({able} can)\n"
+    assert told.startswith(f"{complaint if able else ''}painting 3 frames")
+    if not able:
+        assert [packet for _, packet in sounds(tmp_path / f"out{ending}")] == [packet for _, packet in sounds(source)]
+
+
+def test_of_recordings_one_behind_the_other_all_is_seen_and_heard(tmp_path: Path) -> None:
+    """Whose times begin anew in the middle."""
+    parts = [write(tmp_path / f"{first}.ts", bikes()[first : first + 8], sound=True) for first in (0, 8)]
+    source = tmp_path / "both.ts"
+    source.write_bytes(b"".join(part.read_bytes() for part in parts))
+    for ending in ".mp4", ".mkv":
+        out = tmp_path / f"out{ending}"
+        code, told = rendered(wish(source, out))
+        assert code == 0, told
+        assert len(times(out)) == 16
+        heard = [moment for moment, _ in sounds(out)]
+        assert len(heard) == len(sounds(source))
+        assert heard == sorted(heard)
+        assert float(heard[-1]) == pytest.approx(2 * float(sounds(parts[0])[-1][0]), abs=0.1)
 
 
 def test_a_folder_without_pictures_is_named(tmp_path: Path) -> None:
