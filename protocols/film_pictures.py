@@ -52,15 +52,16 @@ class PicturesReel:
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """Return the pictures of a folder by name; numbers in names count as numbers.
+    """Return the pictures of a folder by name; numbers in names count as numbers. Hidden files are none.
 
     Raises:
         SourceError: there are none.
     """
     try:
-        found = [each for each in folder.iterdir() if each.suffix.lower() in PICTURE_SUFFIXES]
+        files = [each for each in folder.iterdir() if each.suffix.lower() in PICTURE_SUFFIXES and each.is_file()]
     except OSError as error:
         raise SourceError(f"{folder}: {error.strerror}", reason="not_found") from None
+    found = [each for each in files if not each.name.startswith(".")]
     if not found:
         raise SourceError(f"{folder} holds no picture ({', '.join(PICTURE_SUFFIXES)})", reason="format")
     return sorted(found, key=_counted)

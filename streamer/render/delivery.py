@@ -95,16 +95,16 @@ class Delivery:
         suffix = self._out.suffix or ".png"
         if is_folder:
             self._out.mkdir(exist_ok=True)
+        names = self._names()
         for chunk in self._chunks:
             for place in range(len(chunk)):
                 picture = self._workshop.file(PAINTED, chunk, picture_ending(place, suffix)).read_bytes()
-                name = f"{self._name(chunk.first + place)}{suffix}"
-                put(self._out / name if is_folder else self._out, picture)
+                put(self._out / f"{next(names)}{suffix}" if is_folder else self._out, picture)
 
-    def _name(self, frame: int) -> str:
-        """Return the name of a frame's picture: as the source's if that was one, else its number."""
+    def _names(self) -> Iterator[str]:
+        """Yield the names of the frames' pictures: as the source's if those were pictures, else their numbers."""
         if isinstance(self._reel, PicturesReel):
             stems = [path.stem for path in self._reel.files]
             if len(set(stems)) == len(stems):
-                return stems[frame]
-        return f"{frame:08d}"
+                return iter(stems)
+        return (f"{frame:08d}" for frame in itertools.count())

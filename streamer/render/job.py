@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from protocols.film_pictures import pictures_in
 from streamer.paint import Paint
 from streamer.render.attachments import UNUSED
 
@@ -93,19 +95,20 @@ def installed() -> dict[str, str]:
 def digest_of_source(source: Path) -> str:
     """Return what tells one film from another without reading all of it: its length, its beginning and its end.
 
-    Of a folder: the names, lengths, beginnings and ends of its files.
+    Of a folder: the names, lengths, beginnings and ends of its pictures; what else lies there may change.
 
     Raises:
         OSError: it cannot be read.
+        SourceError: a folder holds no pictures.
     """
     found = hashlib.sha256()
-    files = [source] if source.is_file() else sorted(each for each in source.iterdir() if each.is_file())
-    for path in files:
+    for path in pictures_in(source) if source.is_dir() else [source]:
         with path.open("rb") as file:
             size = path.stat().st_size
             head = file.read(_ENDS_BYTES)
             file.seek(max(0, size - _ENDS_BYTES))
-            found.update(f"{path.name if source.is_dir() else ''}\0{size}\0".encode() + head + file.read(_ENDS_BYTES))
+            name = os.fsencode(path.name) if source.is_dir() else b""
+            found.update(b"%b\0%d\0%b%b" % (name, size, head, file.read(_ENDS_BYTES)))
     return found.hexdigest()
 
 

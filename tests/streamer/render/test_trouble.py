@@ -18,7 +18,7 @@ from streamer.render.looking import look_through
 from streamer.render.opening import reel_of
 from streamer.render.premises import taken_up
 from streamer.render.reading import Reader
-from tests.streamer.render.material import bikes, load, pictures, rendered, silent, sounds, times, wish, write
+from tests.streamer.render.material import begun, bikes, load, pictures, rendered, silent, sounds, times, wish, write
 from tests.streamer.render.mortal import Mortals
 
 
@@ -164,6 +164,22 @@ def test_of_recordings_one_behind_the_other_all_is_seen_and_heard(tmp_path: Path
 def test_a_folder_without_pictures_is_named(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     assert f"{tmp_path / 'in'} holds no picture" in refused(tmp_path / "in", tmp_path / "out.mp4")
+
+
+def test_what_is_no_picture_in_a_folder_does_not_matter_and_may_change(tmp_path: Path) -> None:
+    """Another folder, what a Mac leaves behind, notes."""
+    source, name = tmp_path / "in", os.fsdecode(b"latin\xe9.png")
+    (source / "thumbnails.png").mkdir(parents=True)
+    (source / "._1.png").write_bytes(b"not a picture")
+    for number in range(7):
+        cv2.imwrite(str(source / f"{number}.png"), bikes()[number])
+    (source / "6.png").rename(source / name)
+    begun(wish(source, tmp_path / "out"), tasks=1)
+    (source / "notes.txt").write_text("half of it is painted")
+    code, told = rendered(wish(source, tmp_path / "out"))
+    assert code == 0, told
+    assert "of which 5 are done" in told
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {*(f"{number}.png" for number in range(6)), name}
 
 
 @pytest.mark.parametrize("ending", [".png", ".jpg"])
