@@ -10,6 +10,7 @@ from importlib.metadata import version
 from streamer.allocator import keep_memory
 from streamer.arguments import Parser
 from streamer.config import ConfigError
+from streamer.exits import INTERRUPTED, UNREAD
 from streamer.redaction import text
 from streamer.render.command import render
 from streamer.service_commands import install_service, uninstall_service
@@ -28,17 +29,28 @@ class Command:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit code: 0 done, 1 bug, 2 usage, 69 no source, 78 configuration."""
+    """Run the command line and return the exit code: 0 done, 1 bug, 2 usage, 69 no source, 78 configuration.
+
+    130 after Ctrl-C, 141 when nobody reads any more what it prints.
+    """
     _share_processors()
     keep_memory()
     try:
-        return _dispatch(sys.argv[1:] if arguments is None else arguments)
+        code = _dispatch(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()
     except ConfigError as error:
         _complain(str(error))
         return os.EX_CONFIG
+    except KeyboardInterrupt:
+        _complain("stopped")
+        return INTERRUPTED
+    except BrokenPipeError:  # as "| head" expects; what is left to print goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNREAD
     except Exception:  # noqa: BLE001 - Python would print the traceback with the passwords in it
         _complain(text(traceback.format_exc()))
         return 1
+    return code
 
 
 def _share_processors() -> None:

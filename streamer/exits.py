@@ -5,6 +5,9 @@ from enum import IntEnum
 
 from streamer.config import ConfigError
 
+INTERRUPTED, UNREAD = 130, 141
+"""What a shell makes of a program that Ctrl-C has ended, or the end of whoever read what it printed."""
+
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 

@@ -38,7 +38,7 @@ def _name_or_path(text: str) -> str:
     return text
 
 
-def _list(text: str) -> list[object]:
+def as_list(text: str) -> list[object]:
     """Return the list that ``text`` writes (``["a", "b"]``), or else itself as the only item."""
     if not text.startswith("["):
         return [text]
@@ -70,7 +70,7 @@ class Section(BaseModel):
         if field.default is None and value == word_for_none(field):
             return None
         if isinstance(value, str) and isinstance(field.default, tuple):
-            return _list(value)
+            return as_list(value)
         if isinstance(value, bool) and not isinstance(field.default, bool):
             raise PydanticCustomError("not_a_bool", "true and false are for switches")
         return value

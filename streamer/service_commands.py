@@ -7,11 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from streamer.arguments import Parser
-from streamer.exits import FatalError
+from streamer.exits import INTERRUPTED, FatalError
 from streamer.places import Place, at, system_place, user_place
-
-INTERRUPTED = 130
-"""What a shell makes of a program that Ctrl-C has ended."""
 
 
 def install_service(arguments: Sequence[str]) -> int:

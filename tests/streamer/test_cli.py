@@ -1,6 +1,8 @@
 """The command line, in processes of its own."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +68,30 @@ def test_the_package_runs_as_a_program_and_passes_its_exit_code_on() -> None:
     assert ended.stderr == "unknown command 'rum'; did you mean run?\nTry 'deepmovie --help'.\n"
 
 
+def test_it_ends_quietly_when_nobody_reads_what_it_prints() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "streamer", "check"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as check:
+        assert check.stdout is not None
+        check.stdout.close()
+        assert check.stderr is not None
+        assert check.stderr.read() == ""
+    assert check.returncode == 141
+
+
+def test_ctrl_c_ends_it_without_a_traceback(tmp_path: Path) -> None:
+    os.mkfifo(feed := tmp_path / "settings.toml")
+    with (
+        subprocess.Popen(
+            [sys.executable, "-m", "streamer", "check", "-c", str(feed)], stderr=subprocess.PIPE, text=True
+        ) as check,
+        feed.open("w"),
+    ):  # it has begun to read its settings
+        check.send_signal(signal.SIGINT)
+        _, said = check.communicate(timeout=30)
+    assert (check.returncode, said) == (130, "stopped\n")
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_says_what_a_command_does_with_examples(deepmovie: Deepmovie, command: str) -> None:
     ended = deepmovie(command, "--help")
@@ -105,6 +131,9 @@ def test_version_is_that_of_the_package(deepmovie: Deepmovie) -> None:
         (["send", "test:", "null:", "--frames", "1.5"], "expected a whole number above 0"),
         (["demo", "now"], "unknown argument 'now'"),
         (["version", "now"], "unknown argument 'now'"),
+        (["bench", "--flows", "dis", "--peers"], "--flows measures flows and nothing else"),
+        (["bench", "--frames", "8"], "--frames needs --quality"),
+        (["compare", "test:", "--set", "http.listen=off"], "http.listen decides nothing here"),
     ],
 )
 def test_wrong_usage_ends_with_2_and_a_hint(deepmovie: Deepmovie, arguments: list[str], hint: str) -> None:

@@ -308,3 +308,25 @@ def test_a_token_that_is_refused_is_not_shown(token: object) -> None:
     with pytest.raises(ConfigError) as caught:
         http(token=token)
     assert str(token) not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        ({"paint.mask": "/nowhere.png"}, "paint.mask: there is no file '/nowhere.png'"),
+        ({"paint.mix": "strom=0.5"}, "got 'strom'; did you mean storm?"),
+        ({"paint.mix": '["storm=0.5", "/nowhere.png=0.2"]'}, "or the path of a file, got '/nowhere.png'"),
+        ({"paint.mix": ["/nowhere.png=0.2"]}, "or the path of a file, got '/nowhere.png'"),
+        ({"paint.mix": "storm"}, "expected NAME=WEIGHT"),
+        ({"paint.mix": '["storm"'}, "expected one item or a list"),
+    ],
+)
+def test_a_picture_that_is_not_there_is_told_of_at_once(value: dict[str, object], complaint: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(None, {}, value)
+    assert complaint in str(caught.value)
+    assert len(caught.value.problems) == 1
+
+
+def test_a_mask_and_a_mix_may_be_none() -> None:
+    load(None, {}, {"paint.mask": "none", "paint.mix": "[]"})
