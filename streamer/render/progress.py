@@ -120,14 +120,12 @@ class Lines:
     def looked(self, frames: int) -> None:
         """Say it if it is time."""
         if self._is_due():
-            self.say(f"looking through: {frames} frames")
+            self.say(f"looking through: {counted(frames, 'frame')}")
 
     def film(self, frames: int, done: int, scenes: int) -> None:
         """Say what there is to do."""
         self._frames, self._done, self._begun_with = frames, done, done
-        self.say(
-            f"painting {frames} frames in {scenes} {'scene' if scenes == 1 else 'scenes'}, of which {done} are done"
-        )
+        self.say(f"painting {counted(frames, 'frame')} in {counted(scenes, 'scene')}, of which {done} are done")
 
     def scene(self, number: int, frames: int, done: int) -> None:
         """Note it."""
@@ -168,6 +166,11 @@ class Lines:
             return False
         self._due_at = now + self._every_s
         return True
+
+
+def counted(number: int, noun: str) -> str:
+    """Return how many there are of something."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _span(seconds: float) -> str:

@@ -17,7 +17,7 @@ from streamer.render.opening import reel_of
 from streamer.render.painting import Painter
 from streamer.render.premises import taken_up
 from streamer.render.preview import Preview
-from streamer.render.progress import Report, report_to
+from streamer.render.progress import Report, counted, report_to
 from streamer.render.scenes import SceneWork
 from streamer.render.stopping import StoppedError, raising_on_signal
 from streamer.render.survey import Pixels
@@ -76,7 +76,7 @@ def _render(wish: Wish, console: Console) -> None:
                     file.writelines(line.encode() for line in delivery.hashes())
             delivery.deliver()
         workshop.remove()
-    console.print(f"{wish.out}: {film.survey.frames} frames", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{wish.out}: {counted(film.survey.frames, 'frame')}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _paint(wish: Wish, film: Film, workshop: Workshop, report: Report) -> None:

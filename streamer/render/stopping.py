@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from types import FrameType
 
 
-class StoppedError(Exception):
-    """The user, or the machine that shuts down, wants us to end."""
+class StoppedError(BaseException):
+    """The user, or the machine that shuts down, wants us to end. No library is to take it for an error of its own."""
 
 
 @contextmanager

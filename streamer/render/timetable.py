@@ -25,6 +25,9 @@ class Timetable:
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    def __len__(self) -> int:
+        return self._path.stat().st_size // _RECORD.itemsize
+
     def ticks(self, first: int, end: int) -> list[int]:
         """Return when some frames are shown, as far as the film has them."""
         return [int(ticks) for ticks in self._rows(first, end)["ticks"]]

@@ -79,6 +79,21 @@ def test_damage_is_seen_and_painted_again(left: Left, damaged: str, how: str) ->
     assert left.out.read_bytes() == left.whole
 
 
+@pytest.mark.parametrize("damaged", ["survey.json", "timetable.bin"])
+@pytest.mark.parametrize("how", ["cut", "gone"])
+def test_where_what_was_seen_of_the_film_is_damaged_it_is_looked_through_again(
+    left: Left, damaged: str, how: str
+) -> None:
+    content = left.work(damaged).read_bytes()
+    left.work(damaged).unlink()
+    if how == "cut":
+        left.work(damaged).write_bytes(content[: len(content) // 2])
+    code, told = rendered(left.asked())
+    assert code == 0, told
+    assert "of which 10 are done" in told
+    assert left.out.read_bytes() == left.whole
+
+
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
