@@ -26,6 +26,7 @@ from models.descent import STEP_SIZE, Budget, Loop, Moments, descend
 from models.flow import FlowEstimator
 from models.memory import Memory
 from models.objective import STEADIEST
+from models.scarcity import one_memory_error
 from models.sight import Motion, Sight
 from models.stylizer import Objective, Stylized
 
@@ -125,6 +126,7 @@ class Hindsight:
         step_size = heat * (STEP_SIZE if moments else SMALL_STEP)
         return Draft(sight, stylized, self._stylizer.objective, moments, step_size)
 
+    @one_memory_error()
     def sweep(self, drafts: Sequence[Draft], *, left: Draft | None, budget: Budget) -> list[Draft]:
         """Return the drafts, those of the newest one's scene painted on.
 
@@ -134,6 +136,9 @@ class Hindsight:
             drafts: by age, the oldest first. The newest was just painted.
             left: the painting that was the last to leave.
             budget: for all of them together.
+
+        Raises:
+            torch.OutOfMemoryError: there is too little memory; the drafts are as they were.
         """
         found = list(drafts)
         turns = places(self.lag, budget.iterations)

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from models.fitting import Fitting, Size, up_to_multiple
+from models.scarcity import one_memory_error
 from models.weights import WeightsError
 
 Kind = Literal["small", "large"]
@@ -24,8 +25,6 @@ LONGEST = 1024
 """A small picture is enlarged up to here at most; a strip that is still too low is padded."""
 UPDATES = 12
 """Steps of its recurrence, as many as it was trained with."""
-_NO_MEMORY = "DefaultCPUAllocator: can't allocate memory"
-"""What PyTorch says on the CPU, where it has no exception of its own for that."""
 
 
 class RAFT:
@@ -60,12 +59,8 @@ class RAFT:
         return fitting.flow_back(flow).to(origin.device)
 
     def _flow(self, origin: Tensor, target: Tensor) -> Tensor:
-        try:
+        with one_memory_error():
             flows: list[Tensor] = self._network(origin, target, num_flow_updates=UPDATES)
-        except RuntimeError as error:
-            if _NO_MEMORY not in str(error):
-                raise
-            raise torch.OutOfMemoryError(str(error)) from None
         return flows[-1]
 
 

@@ -13,6 +13,7 @@ from models.flow import FlowEstimator
 from models.memory import Memory
 from models.objective import Terms
 from models.rest import Rest
+from models.scarcity import one_memory_error
 from models.sight import CutDetector, Observer, Sight
 from models.warp import visible_mask
 
@@ -144,8 +145,13 @@ class Stylizer:
         """
         return self._observer.observe(content)
 
+    @one_memory_error()
     def paint(self, sight: Sight, budget: Budget) -> Stylized:
-        """Paint a frame that was looked at, on the objective's device; not every one need be painted."""
+        """Paint a frame that was looked at, on the objective's device; not every one need be painted.
+
+        Raises:
+            torch.OutOfMemoryError: there is too little memory for a frame of this size; nothing is remembered of it.
+        """
         content = sight.content
         fill = self._fill(content)
         start = self._start(sight, fill)

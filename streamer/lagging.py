@@ -129,7 +129,8 @@ class Lagging:
             self._telemetry.discard(_sum(after, "failures") - _sum(before, "failures"))
             return _sum(after, "iterations") - _sum(before, "iterations")
         # Here the exception is gone, and with it the tensors that its traceback held. What waits leaves as it is.
-        self._canvas.shrink(before[-1].sight, reason)
+        if not self._canvas.shrink(before[-1].sight, reason):
+            raise torch.OutOfMemoryError(reason)
         return 0
 
     def _leave(self) -> Wet:

@@ -82,6 +82,28 @@ def test_the_last_painting_is_moved_along_the_flow(objective: AdjointObjective) 
     assert 0 < second.temporal_error < 0.05
 
 
+def test_too_little_memory_is_the_same_error_on_the_cpu_as_on_a_gpu(objective: AdjointObjective) -> None:
+    def greedy(_content: Tensor) -> Tensor:
+        return torch.empty(1 << 50)
+
+    stylizer = make(objective)
+    stylizer.step(random_image(seed=1), BUDGET)
+    stylizer.restyle(objective, greedy)
+    with pytest.raises(torch.OutOfMemoryError, match="can't allocate memory"):
+        stylizer.step(random_image(seed=2), BUDGET)
+    stylizer.restyle(objective, fill)
+    assert not stylizer.step(random_image(seed=1), BUDGET).restarted
+
+
+def test_an_error_that_is_not_of_memory_stays_what_it_is(objective: AdjointObjective) -> None:
+    def broken(content: Tensor) -> Tensor:
+        return content @ torch.ones(3, 5)
+
+    with pytest.raises(RuntimeError, match="multiplied") as caught:
+        make(objective, fill=broken).step(random_image(), BUDGET)
+    assert not isinstance(caught.value, torch.OutOfMemoryError)
+
+
 def test_revealed_places_start_from_the_fill(objective: AdjointObjective) -> None:
     stylizer = make(objective, flow=shift(8, 0))
     stylizer.step(random_image(seed=1), BUDGET)

@@ -347,6 +347,15 @@ def test_too_little_memory_for_hindsight_loses_no_frame_and_the_next_ones_are_sm
     assert studio.telemetry.snapshot().troubles["memory"].reason == "size_reduced"
 
 
+def test_too_little_memory_for_hindsight_at_the_smallest_size_is_no_secret(tmp_path: Path) -> None:
+    studio = Studio(tmp_path, live=False)
+    wet = studio.canvas.stylize(moving(0), Budget(2), Hot(), at_s=0.0)
+    assert wet is not None
+    studio.hindsight.is_scarce = True
+    with pytest.raises(torch.OutOfMemoryError, match="CUDA out of memory"):
+        studio.window.add(wet, Budget(1))
+
+
 def test_what_is_not_finite_never_waits(tmp_path: Path) -> None:
     studio = Studio(tmp_path, live=False)
     nowhere = replace(moving(1), image=SCENE)
