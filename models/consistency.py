@@ -28,7 +28,7 @@ def temporal_error(image: Tensor, warped: Tensor, visible: Tensor) -> float | No
 
 
 def temporal_error_along(previous: Tensor, current: Tensor, flow: Tensor, visible: Tensor) -> float | None:
-    """Return `temporal_error` of two neighboring images, the first moved along the flow.
+    """Return `temporal_error` of two neighboring images, the first moved along the flow as the painter moves it.
 
     Args:
         previous: 1 x 3 x H x W, RGB in [0, 1].
@@ -36,4 +36,4 @@ def temporal_error_along(previous: Tensor, current: Tensor, flow: Tensor, visibl
         flow: from current (origin) to previous (target), 1 x 2 x H x W, pixels.
         visible: 1 x 1 x H x W, bool: which pixels of current were visible in previous.
     """
-    return temporal_error(current, warp(previous, flow), visible)
+    return temporal_error(current, warp(previous, flow, sharp=True).clamp(0, 1), visible)

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from models.consistency import temporal_error
+from models.consistency import temporal_error_along
 from models.cuts import CutDetector
 from models.flow import DIS
 from models.warp import visible_mask, warp
@@ -46,7 +46,7 @@ class Passage:
 
     def error(self, last: Tensor, image: Tensor) -> float | None:
         """Return the RMSE between two neighboring pictures where this one's pixels were visible."""
-        return temporal_error(image, self.moved(last), self.visible)
+        return temporal_error_along(last, image, self.there, self.visible)
 
     @property
     def hidden_share(self) -> float:

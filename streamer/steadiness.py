@@ -7,11 +7,11 @@ from itertools import pairwise
 
 from torch import Tensor
 
-from models.consistency import temporal_error
+from models.consistency import temporal_error_along
 from models.descent import Budget, Differentiable, descend
 from models.flow import FlowEstimator
 from models.stylizer import Objective
-from models.warp import visible_mask, warp
+from models.warp import visible_mask
 
 FEWEST_FRAMES = 2
 """An error needs a pair."""
@@ -118,8 +118,8 @@ def _step(last: Shown, shown: Shown, flow: FlowEstimator) -> Step:
     visible = visible_mask(there, flow(last.content, shown.content))
     return Step(
         motion=-there,
-        content_error=temporal_error(shown.content, warp(last.content, there, sharp=True), visible),
-        painted_error=temporal_error(shown.painted, warp(last.painted, there, sharp=True), visible),
+        content_error=temporal_error_along(last.content, shown.content, there, visible),
+        painted_error=temporal_error_along(last.painted, shown.painted, there, visible),
     )
 
 
