@@ -77,16 +77,6 @@ class Keyring:
         """
         return cls(read_pair(key), AllowList(feeders), AllowList(viewers))
 
-    def reread(self) -> None:
-        """Read both folders again; change both lists, or neither.
-
-        Raises:
-            KeyFileError: one of them cannot be read.
-        """
-        feeders, viewers = self.feeders.read(), self.viewers.read()
-        self.feeders.replace(feeders)
-        self.viewers.replace(viewers)
-
     def for_source(self, peer: Path | None = None) -> Curve:
         """Return how a source knows who feeds it.
 

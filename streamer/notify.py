@@ -2,7 +2,6 @@
 
 import os
 import socket
-import time
 from collections.abc import Mapping
 
 from protocols.url import redact
@@ -48,10 +47,6 @@ class Notifier:
     def watchdog(self) -> bool:
         """We are alive; to be called on proof of progress only."""
         return self._send("WATCHDOG=1")
-
-    def reloading(self) -> bool:
-        """A reload has begun; ``ready`` ends it."""
-        return self._send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> bool:
         """The shutdown has begun."""

@@ -47,13 +47,17 @@ class House:
         pair = make_pair()
         write_pair(pair, self.folders[to] / name)
         (self.folders[to] / f"{name}.key").unlink()
-        self.keyring.reread()
+        self._read(to)
         return pair
 
     def revoke(self, name: str, *, at: str) -> None:
         """Let it out again."""
         (self.folders[at] / f"{name}.pub").unlink()
-        self.keyring.reread()
+        self._read(at)
+
+    def _read(self, folder: str) -> None:
+        allowed: AllowList = getattr(self.keyring, folder)
+        allowed.replace(allowed.read())
 
     def source(self, pattern: Any = "pull") -> ZmqSource:
         """Return a source that listens."""

@@ -139,20 +139,3 @@ def test_a_folder_that_others_can_change_or_with_a_wrong_file_is_refused(
         read_folder(tmp_path)
     with pytest.raises(KeyFileError, match="expected a folder"):
         read_folder(tmp_path / "nowhere")
-
-
-def test_a_keyring_takes_up_both_folders_or_neither(files: tuple[Path, Path], tmp_path: Path) -> None:
-    folders = {name: tmp_path / name for name in ("feeders", "viewers")}
-    for folder in folders.values():
-        folder.mkdir()
-    keyring = Keyring.read(files[0], **folders)
-    assert keyring.feeders.keys == keyring.viewers.keys == {}
-    feeder = make_pair()
-    write_pair(feeder, folders["feeders"] / "door")
-    (folders["viewers"] / "broken.pub").write_text("x")
-    with pytest.raises(KeyFileError):
-        keyring.reread()
-    assert keyring.feeders.keys == {}
-    (folders["viewers"] / "broken.pub").unlink()
-    keyring.reread()
-    assert keyring.feeders.keys == {feeder.public: "door"}
