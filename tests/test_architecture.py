@@ -30,7 +30,7 @@ LAYERS = (
     {"hand", "remote"},
     {"looking", "premises"},
     {"wish"},
-    {"delivery", "painting", "preview", "progress", "stopping"},
+    {"delivery", "failure", "painting", "preview", "progress", "stopping"},
     {"reading", "scenes"},
     {"shelf"},
     {"tasks"},

@@ -18,6 +18,7 @@ from streamer import machine
 from streamer.config import ConfigError
 from streamer.exits import Exit, FatalError
 from streamer.render.atomic import put
+from streamer.render.failure import Failure
 from streamer.render.film import Film
 from streamer.render.progress import Report
 from streamer.render.reading import Reader
@@ -130,21 +131,22 @@ class Cluster:
         """Return what came of a task.
 
         Raises:
-            ConfigError, FatalError: nothing.
+            ConfigError, FatalError, SinkError: nothing.
         """
         failures = self._ray.exceptions
         try:
-            answer: Answer = self._ray.get(reference)
+            answer: Answer | Failure = self._ray.get(reference)
         except failures.RayTaskError as error:
-            if isinstance(error.cause, ConfigError):
-                failure: Exception = ConfigError(str(error.cause))
-            else:
-                failure = FatalError(f"{task.chunk}: a process of the cluster failed: {error.cause!r}", code=Exit.BUG)
+            failure: Exception = FatalError(
+                f"{task.chunk}: a process of the cluster failed: {error.cause!r}", code=Exit.BUG
+            )
         except failures.RayError as error:
             what = str(error).partition("\n")[0]
             failure = FatalError(f"{task.chunk}: {MOST_DEATHS} times in the cluster: {what}", code=Exit.RESOURCES)
         else:
-            return answer
+            if isinstance(answer, Answer):
+                return answer
+            failure = answer.error()
         raise failure
 
     def _take(self, flight: "_Flight", answer: Answer) -> None:

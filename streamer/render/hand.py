@@ -8,16 +8,15 @@ import json
 import os
 import signal
 import sys
+from dataclasses import astuple
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 from typing import TextIO
 
-from protocols.errors import SourceError
 from streamer.allocator import keep_memory
-from streamer.config import ConfigError
-from streamer.exits import FatalError
 from streamer.render.atelier import threads
+from streamer.render.failure import EXPECTED, Failure
 from streamer.render.film import film_in
 from streamer.render.painting import Painter
 from streamer.render.preview import Preview
@@ -27,8 +26,6 @@ from streamer.render.workshop import Workshop
 
 PAINTED, OVER, FAILED = "painted", "over", "failed"
 """The words that a line begins with."""
-SOURCE, CONFIG, DISK, FATAL = "source", "config", "disk", "fatal"
-"""What failed."""
 
 
 def main(workshop: str, preview: str | None = None) -> None:
@@ -42,14 +39,8 @@ def main(workshop: str, preview: str | None = None) -> None:
     Thread(target=_listen, args=(orders,), daemon=True).start()
     try:
         _paint(Workshop(Path(workshop)), Preview(Path(preview) if preview else None), orders, lines)
-    except SourceError as error:
-        _tell(lines, FAILED, SOURCE, str(error))
-    except ConfigError as error:
-        _tell(lines, FAILED, CONFIG, str(error))
-    except FatalError as error:
-        _tell(lines, FAILED, FATAL, str(error), error.code)
-    except OSError as error:
-        _tell(lines, FAILED, DISK, f"{error.filename or workshop}: {error.strerror}")
+    except EXPECTED as error:
+        _tell(lines, FAILED, *astuple(Failure.of(error)))
 
 
 def _paint(workshop: Workshop, preview: Preview, orders: "SimpleQueue[int]", lines: TextIO) -> None:

@@ -15,10 +15,9 @@ from threading import Thread
 from types import TracebackType
 from typing import Any, Self
 
-from protocols.errors import SinkError, SourceError
-from streamer.config import ConfigError
 from streamer.exits import Exit, FatalError
 from streamer.render import hand
+from streamer.render.failure import Failure
 from streamer.render.progress import Report
 from streamer.render.scenes import SceneWork
 from streamer.render.workshop import Workshop
@@ -142,7 +141,7 @@ class Hands:
             if said is None:
                 self._replace(each)
             elif said[0] == hand.FAILED:
-                raise _failure(*said[1:])
+                raise Failure(*said[1:]).error()
             elif said[0] == hand.PAINTED:
                 self._report.painted(said[1])
             else:
@@ -195,13 +194,3 @@ class _Deaths:
     done: int
     """Frames of the scene that were done then."""
     count: int
-
-
-def _failure(kind: str, message: str, code: int = Exit.BUG) -> Exception:
-    if kind == hand.FATAL:
-        return FatalError(message, code=Exit(code))
-    if kind == hand.SOURCE:
-        return SourceError(message, reason="failed")
-    if kind == hand.DISK:
-        return SinkError(message, reason="disk")
-    return ConfigError(message)

@@ -15,7 +15,9 @@ from protocols.film_pictures import encode_picture
 from streamer.config import ConfigError
 from streamer.render.atelier import Atelier, threads
 from streamer.render.attachments import files_named, with_files
+from streamer.render.failure import EXPECTED, Failure
 from streamer.render.job import Job, installed
+from streamer.render.painting import performed
 from streamer.render.survey import Pixels, Survey
 from streamer.render.tasks import Made, Task
 
@@ -53,16 +55,19 @@ def pack(job: Job, survey: Survey, preview: Path | None) -> Parcel:
     return Parcel(job.to_json(), survey.to_json(), files, None if preview is None else preview.suffix)
 
 
-def perform(parcel: Parcel, task: Task, frames: Sequence[Pixels]) -> Answer:
-    """Do a task.
+def perform(parcel: Parcel, task: Task, frames: Sequence[Pixels]) -> Answer | Failure:
+    """Do a task; what is expected to go wrong comes back as well."""
+    try:
+        return _performed(parcel, task, frames)
+    except EXPECTED as error:
+        return Failure.of(error)
 
-    Raises:
-        ConfigError: this machine cannot.
-    """
+
+def _performed(parcel: Parcel, task: Task, frames: Sequence[Pixels]) -> Answer:
     atelier = _atelier(parcel.job, parcel.survey, tuple(sorted(parcel.files.items())))
     seen: list[Pixels] = []
     with threads(atelier.job.threads):
-        made = task.run(atelier, frames, seen.append)
+        made = performed(task, atelier, frames, seen.append)
     preview = encode_picture(seen[-1], parcel.preview) if parcel.preview and seen else None
     return Answer(made, len(seen), preview)
 

@@ -1,6 +1,8 @@
 """A real Ray cluster renders: the same film to the bit, whichever of its processes dies."""
 
+import errno
 import importlib.util
+import json
 import os
 import signal
 import subprocess
@@ -8,13 +10,24 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import astuple, replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+from protocols.errors import SinkError, SourceError
+from streamer.config import ConfigError
+from streamer.exits import Exit, FatalError
 from streamer.render.attachments import files_named, with_files
-from tests.streamer.render.material import bikes, hashes, wish, write
+from streamer.render.failure import Failure
+from streamer.render.looking import look_through
+from streamer.render.opening import reel_of
+from streamer.render.premises import taken_up
+from streamer.render.remote import pack, perform
+from streamer.render.scenes import SceneWork
+from tests.streamer.render.material import bikes, hashes, rendered, silent, wish, write
 
 PATIENCE_S = 90.0
 needs_ray = pytest.mark.skipif(
@@ -108,6 +121,48 @@ def test_stopped_it_leaves_no_process_and_goes_on_without_the_cluster(tmp_path: 
     _, alive = psutil.wait_procs(started, timeout=PATIENCE_S)
     assert alive == []
     assert hashes(source, out, iterations=20, passes=2) == whole
+
+
+def test_a_machine_with_another_library_says_so(tmp_path: Path) -> None:
+    source = write(tmp_path / "source.mp4", bikes()[:3])
+    with taken_up(wish(source, tmp_path / "out.mp4")) as (workshop, job):
+        film = look_through(job, reel_of(job.source, rate=job.rate), workshop, silent())
+        task = SceneWork(film, workshop, film.scenes()[0]).next()
+        assert task is not None
+        other = pack(replace(job, versions={**job.versions, "torch": "1.0"}), film.survey, None)
+        answer = perform(other, task, [])
+    assert isinstance(answer, Failure)
+    assert isinstance(answer.error(), ConfigError)
+    assert str(answer.error()).count("problem in the configuration") == 1
+    assert "cannot paint this film the same way: it has torch" in str(answer.error())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SourceError("no film", reason="eof"),
+        ConfigError("no sense", "none at all"),
+        FatalError("no memory", code=Exit.RESOURCES),
+        OSError(errno.ENOSPC, "No space left", "a.mp4"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_ended_the_work_of_another_process_arrives(error: Any) -> None:
+    arrived = Failure(*json.loads(json.dumps(astuple(Failure.of(error))))).error()
+    if isinstance(error, OSError):
+        assert isinstance(arrived, SinkError)
+        assert str(arrived) == "a.mp4: No space left"
+    else:
+        assert type(arrived) is type(error)
+        assert all(word in str(arrived) for word in getattr(error, "problems", [str(error)]))
+        assert getattr(arrived, "code", None) == getattr(error, "code", None)
+
+
+def test_without_ray_it_is_said_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    source = write(tmp_path / "source.mp4", bikes()[:2])
+    with pytest.raises(ConfigError, match=r"pip install 'deepmovie\[ray\]'"):
+        rendered(wish(source, tmp_path / "out.mp4", ray=""))
 
 
 def test_files_that_the_settings_name_are_found_and_may_lie_elsewhere(tmp_path: Path) -> None:
