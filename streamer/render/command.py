@@ -147,7 +147,7 @@ def _add_work(parser: Parser) -> None:
     )
     parser.add_argument("--preview", metavar="FILE", type=Path, help="keep the newest painted frame in a .png or .jpg")
     parser.add_argument(
-        "--hashes", metavar="FILE", type=Path, help="write the time and the SHA-256 of each painted frame, a line each"
+        "--hashes", metavar="FILE", type=Path, help="write number, ticks and SHA-256 of each painted frame, a line each"
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="begin anew, whatever was begun, and replace OUTPUT at the end"
