@@ -29,9 +29,10 @@ Every user of the machine can read the command line: a URL with a password belon
     add_settings(parser)
     inputs = inputs_in(parser, parser.read(arguments))
     config = inputs.load().config
-    from streamer import daemon, log  # noqa: PLC0415 - imports torch
+    from streamer import log  # noqa: PLC0415 - only here
+    from streamer.daemon import run as paint  # noqa: PLC0415 - imports torch
 
-    code = daemon.run(config, inputs)
+    code = paint(config, inputs)
     log.close()
     _leave(code)
 

@@ -323,7 +323,7 @@ def test_a_broken_rule_is_found(path: str, source: str, complaint: str) -> None:
         ("models/weights.py", "from safetensors.torch import load_file\nimport torchvision\nfrom models import vgg"),
         ("models/weights.py", "torch.load(path, weights_only=True)"),
         ("streamer/assemble.py", "from protocols.zeromq import ZmqSink\nfrom models.flow import Dis"),
-        ("streamer/stream_commands.py", "from streamer import daemon"),
+        ("streamer/stream_commands.py", "from streamer.daemon import run"),
         ("streamer/painter.py", "from models.stylizer import Stylizer\nfrom streamer import telemetry"),
         ("protocols/wire.py", "header['published_at'] = time.time() if at is None else at"),
         ("protocols/zeromq.py", "Frame(captured_at=time.time(), received_at=time.monotonic())"),
