@@ -18,7 +18,7 @@ from tests.end_to_end.weighed import EVERY
 
 FULL = os.environ.get("DEEPMOVIE_FULL") == "1"
 FRAMES = 20_000 if FULL else 1_500
-PLANTED_FRAMES = 600
+PLANTED_FRAMES = 1_000
 
 
 def soaked(kit: Kit, temporary: Path, *, frames: int, module: str) -> tuple[list[Sample], list[int]]:

@@ -83,7 +83,9 @@ def test_ctrl_c_ends_it_without_a_traceback(tmp_path: Path) -> None:
     os.mkfifo(feed := tmp_path / "settings.toml")
     with (
         subprocess.Popen(
-            [sys.executable, "-m", "streamer", "check", "-c", str(feed)], stderr=subprocess.PIPE, text=True
+            ["env", "--default-signal=INT", sys.executable, "-m", "streamer", "check", "-c", str(feed)],
+            stderr=subprocess.PIPE,
+            text=True,
         ) as check,
         feed.open("w"),
     ):  # it has begun to read its settings
