@@ -10,7 +10,7 @@ from importlib.metadata import version
 from streamer.allocator import keep_memory
 from streamer.arguments import Parser
 from streamer.config import ConfigError
-from streamer.exits import INTERRUPTED, UNREAD
+from streamer.exits import INTERRUPTED, UNREAD, Exit
 from streamer.redaction import text
 from streamer.render.command import render
 from streamer.service_commands import install_service, uninstall_service
@@ -31,26 +31,49 @@ class Command:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code: 0 done, 1 bug, 2 usage, 69 no source, 78 configuration.
 
-    130 after Ctrl-C, 141 when nobody reads any more what it prints.
+    75 when what it prints cannot be written, 130 after Ctrl-C, 141 when nobody reads that any more.
     """
     _share_processors()
     keep_memory()
     try:
         code = _dispatch(sys.argv[1:] if arguments is None else arguments)
-        sys.stdout.flush()
+        _flush()
     except ConfigError as error:
         _complain(str(error))
         return os.EX_CONFIG
     except KeyboardInterrupt:
         _complain("stopped")
         return INTERRUPTED
-    except BrokenPipeError:  # as "| head" expects; what is left to print goes nowhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # as "| head" expects
+        _print_no_more()
         return UNREAD
     except Exception:  # noqa: BLE001 - Python would print the traceback with the passwords in it
+        if failure := _print_failure():
+            _complain(f"what it prints cannot be written: {failure.strerror}")
+            _print_no_more()
+            return Exit.RESOURCES
         _complain(text(traceback.format_exc()))
-        return 1
+        return Exit.BUG
     return code
+
+
+def _print_failure() -> OSError | None:
+    """Return why what is printed cannot be written, if so: what could not be is kept, and tried again at each flush."""
+    try:
+        _flush()
+    except OSError as error:
+        return error
+    return None
+
+
+def _flush() -> None:
+    """Write what is printed; unlike a method of ``sys.stdout``, also where that is None, as after ``>&-``."""
+    print(end="", flush=True)  # noqa: T201 - prints nothing
+
+
+def _print_no_more() -> None:
+    """Let what is left to print go nowhere, instead of failing once more when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _share_processors() -> None:

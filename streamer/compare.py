@@ -33,6 +33,7 @@ NOT_HERE = {
     "lag": "is not compared; --passes looks at what comes later, too",
     "fps": "no frame has a deadline here",
     "fade_s": "the painting stays the same here",
+    "styles_folder": "--style takes the path of any painting",
     **dict.fromkeys(("color", "light", "mask"), _AFTERWARDS),
 }
 """Settings of ``[paint]`` that would have no effect, and why."""

@@ -29,7 +29,7 @@ class Failure:
             return cls(_CONFIG, "; ".join(error.problems))
         if isinstance(error, FatalError):
             return cls(_FATAL, str(error), error.code)
-        return cls(_DISK, f"{error.filename}: {error.strerror}")
+        return cls(_DISK, f"{error.filename or 'the work folder'}: {error.strerror or error}")
 
     def error(self) -> Exception:
         """Return what is to be raised for it here."""

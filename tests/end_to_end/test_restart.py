@@ -148,22 +148,23 @@ def test_the_next_start_goes_on_from_the_last_picture_unless_it_is_damaged_or_of
         with deepmovie(command, kept) as daemon:
             [same] = of_next_life(eyes, 1)
             daemon.await_entry("checkpoint_restored")
+            cuts_in_the_same = daemon.await_stats()["cuts"]
         filming.landscape = landscape(seed=2)
         with deepmovie(command, kept) as daemon:
-            other, *others = of_next_life(eyes, 5)
+            _, *others = of_next_life(eyes, 5)
             daemon.await_entry("checkpoint_restored")
+            cuts_to_another = daemon.await_stats()["cuts"]
         for path in folder().iterdir():
             flip(path)
         with deepmovie(command, kept) as daemon:
             of_next_life(eyes, 1)
             daemon.await_entry("checkpoint_rejected", lambda facts: facts["reason"] == "damaged")
-            begun_afresh = daemon.await_stats()["cuts"]  # the viewer may miss the very first picture
+            begun_afresh = daemon.await_stats()["cuts"]
     figure("restart", from_the_last_picture=apart(last, same), from_the_first=apart(early, last))
-    assert not same.header["cut"]
+    # The daemon counts the cuts: the viewer may come too late for its very first picture.
+    assert (cuts_in_the_same, cuts_to_another, begun_afresh) == (0, 1, 1)
     assert same.header["temporal_error"] is not None
-    assert other.header["cut"]
     assert not any(each.header["cut"] for each in others)
-    assert begun_afresh
 
 
 def flip(path: Path) -> None:

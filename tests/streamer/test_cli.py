@@ -79,6 +79,22 @@ def test_it_ends_quietly_when_nobody_reads_what_it_prints() -> None:
     assert check.returncode == 141
 
 
+@pytest.mark.parametrize("command", ["version", "schema"])  # less and more than is buffered
+def test_a_full_disk_below_what_it_prints_is_told_of(command: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "streamer", command], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert ended.returncode == 75
+    assert ended.stderr == "what it prints cannot be written: No space left on device\n"
+
+
+def test_it_may_have_nowhere_to_print() -> None:
+    closed = ["sh", "-c", 'exec "$0" -m streamer check >&-', sys.executable]
+    ended = subprocess.run(closed, stderr=subprocess.PIPE, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 def test_ctrl_c_ends_it_without_a_traceback(tmp_path: Path) -> None:
     os.mkfifo(feed := tmp_path / "settings.toml")
     with (

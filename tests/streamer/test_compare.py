@@ -341,6 +341,7 @@ def test_a_single_frame_has_no_temporal_error(weights: str, capsys: pytest.Captu
         ([BUILT_IN, "--passes", "5"], "expected up to the 4 iterations"),
         ([BUILT_IN, "--set", "paint.flow=magic"], "expected dis"),
         ([BUILT_IN, "--set", "paint.size=32"], "paint.size: --size says it"),
+        ([BUILT_IN, "--set", "paint.styles_folder=/"], "paint.styles_folder: --style takes the path"),
         ([BUILT_IN, "--set", "paint.color=content"], "paint.color: is done to a painted picture afterwards"),
     ],
 )

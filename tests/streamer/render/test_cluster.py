@@ -137,25 +137,39 @@ def test_a_machine_with_another_library_says_so(tmp_path: Path) -> None:
     assert "cannot paint this film the same way: it has torch" in str(answer.error())
 
 
+def after_the_way(error: Any) -> Exception:
+    """Return an error as it arrives from another process."""
+    return Failure(*json.loads(json.dumps(astuple(Failure.of(error))))).error()
+
+
 @pytest.mark.parametrize(
     "error",
     [
         SourceError("no film", reason="eof"),
         ConfigError("no sense", "none at all"),
         FatalError("no memory", code=Exit.RESOURCES),
-        OSError(errno.ENOSPC, "No space left", "a.mp4"),
     ],
     ids=lambda error: type(error).__name__,
 )
 def test_what_ended_the_work_of_another_process_arrives(error: Any) -> None:
-    arrived = Failure(*json.loads(json.dumps(astuple(Failure.of(error))))).error()
-    if isinstance(error, OSError):
-        assert isinstance(arrived, SinkError)
-        assert str(arrived) == "a.mp4: No space left"
-    else:
-        assert type(arrived) is type(error)
-        assert all(word in str(arrived) for word in getattr(error, "problems", [str(error)]))
-        assert getattr(arrived, "code", None) == getattr(error, "code", None)
+    arrived = after_the_way(error)
+    assert type(arrived) is type(error)
+    assert all(word in str(arrived) for word in getattr(error, "problems", [str(error)]))
+    assert getattr(arrived, "code", None) == getattr(error, "code", None)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left", "a.mp4"), "a.mp4: No space left"),
+        (OSError(errno.ENOSPC, "No space left"), "the work folder: No space left"),  # as a write to an open file
+        (OSError("odd"), "the work folder: odd"),
+    ],
+)
+def test_a_disk_that_failed_another_process_is_told_of(error: OSError, words: str) -> None:
+    arrived = after_the_way(error)
+    assert isinstance(arrived, SinkError)
+    assert str(arrived) == words
 
 
 def test_without_ray_it_is_said_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
