@@ -158,6 +158,7 @@ class Painter:
                 if self._paused and self._live:
                     self._telemetry.frames.drop("paused", Place.WAITING)
                 else:
+                    self._await_resumed()
                     self._work(frame, self._budget(waited=waited))
         except Closed:
             self._release()
@@ -184,14 +185,19 @@ class Painter:
             self._release()
 
     def _await_tick(self) -> None:
-        """Wait until a frame may be begun; while painting is paused, a file's frames wait for it to go on."""
+        """Wait until a frame may be begun."""
         self._heed()
         while (pause_s := self._governor.pause_s()) > 0 and not self._stop.is_set():
             self._keep_alive(Hold())
             self._stop.wait(min(pause_s, self._until_heartbeat_s()))
+        self._await_resumed()
+
+    def _await_resumed(self) -> None:
+        """While painting is paused, let a file's frames wait for it to go on."""
         while self._paused and not self._live and not self._stop.is_set():
             self._keep_alive(Hold())
             self._control.await_resumed(self._until_heartbeat_s())
+            self._heed()
 
     def _await_frame(self) -> tuple[Frame, bool]:
         """Return the next frame, and whether it had to be waited for.

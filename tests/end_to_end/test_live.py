@@ -125,8 +125,8 @@ def test_what_a_stock_sender_sends_is_painted_for_a_stock_hub(kit: Kit, waits_fo
                 sent += 1
                 pause.wait(0.03)
 
-            wait_until(lambda before=before: len(eyes.fresh) >= before + 20, "the frames", meanwhile=feed_one)  # type: ignore[misc]
-            painted = eyes.fresh[before + 2 : before + 20]
+            wait_until(lambda before=before: len(eyes.fresh) >= before + 24, "the frames", meanwhile=feed_one)  # type: ignore[misc]
+            painted = eyes.fresh[before + 4 : before + 24]
             assert all(likeness(each.image, image) > 0.5 > likeness(each.image, other) for each in painted)
             assert not any(np.array_equal(each.image, image) for each in painted)
         frames = eyes.fresh

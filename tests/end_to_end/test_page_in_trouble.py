@@ -107,7 +107,7 @@ def test_a_lost_connection_is_told_and_comes_back_by_itself(browser: Browser, tm
         with open_to_visitors(studio), studio.showing():
             look.await_text("#state", "running")
             look.await_motion()
-            assert look.page.locator("#trouble").is_hidden()
+            look.page.locator("#trouble").wait_for(state="hidden")
 
 
 def test_what_is_painted_on_while_the_source_is_lost_is_not_shown_as_live(browser: Browser, tmp_path: Path) -> None:

@@ -194,7 +194,9 @@ def standing(kit: Kit, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sta
 def stage(standing: Stage) -> Stage:
     """Return that stage as it was in the beginning."""
     standing.write(standing.text())
+    asked_at = time.monotonic()
     assert standing.ask("POST", "/api/v1/reload")[0] == 200
+    standing.daemon.await_entry(OUTCOMES, after=asked_at)  # not to be taken for the answer to a test's own question
     return standing
 
 
@@ -295,10 +297,10 @@ def test_a_file_that_changes_while_it_is_read_is_read_again_without_a_signal(sta
     stage.write(stage.text(style_strength=0.1))
     stage.daemon.process.send_signal(signal.SIGHUP)
     with stage.path.open("a") as file:
-        for _ in range(10):
+        for _ in range(20):
             file.write("#")
             file.flush()
-            threading.Event().wait(0.02)
+            threading.Event().wait(0.01)
         file.write("\n[input]\nresume_window_s = 11\n")
     said = stage.daemon.await_entry("restart_needed", after=asked_at)
     assert said.facts["keys"] == ["input.resume_window_s"]

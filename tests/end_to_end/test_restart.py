@@ -8,9 +8,10 @@ import os
 import random
 import resource
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,6 +23,7 @@ from tests.end_to_end.daemon import Kit, deepmovie, mortal
 from tests.end_to_end.figures import figure, percentile
 from tests.end_to_end.test_faults import local, send_image
 from tests.end_to_end.viewer import Seen, Viewer, unexplained_gaps, viewer
+from tests.protocols.listener import wait_until
 
 FULL = os.environ.get("DEEPMOVIE_FULL") == "1"
 KILLS = 50 if FULL else 4
@@ -102,6 +104,10 @@ def apart(one: Seen, other: Seen) -> float:
     return float(np.sqrt(((one.image / 255.0 - other.image / 255.0) ** 2).mean()))
 
 
+def has_published(stats: Mapping[str, Any]) -> bool:
+    return bool(stats["published"])
+
+
 def of_next_life(eyes: Viewer, count: int) -> list[Seen]:
     """Return the first frames of the daemon that is started now."""
     past = {each.header["epoch"] for each in eyes.seen}
@@ -148,18 +154,18 @@ def test_the_next_start_goes_on_from_the_last_picture_unless_it_is_damaged_or_of
         with deepmovie(command, kept) as daemon:
             [same] = of_next_life(eyes, 1)
             daemon.await_entry("checkpoint_restored")
-            cuts_in_the_same = daemon.await_stats()["cuts"]
+            cuts_in_the_same = daemon.await_stats(has_published)["cuts"]
         filming.landscape = landscape(seed=2)
         with deepmovie(command, kept) as daemon:
             _, *others = of_next_life(eyes, 5)
             daemon.await_entry("checkpoint_restored")
-            cuts_to_another = daemon.await_stats()["cuts"]
+            cuts_to_another = daemon.await_stats(has_published)["cuts"]
         for path in folder().iterdir():
             flip(path)
         with deepmovie(command, kept) as daemon:
             of_next_life(eyes, 1)
             daemon.await_entry("checkpoint_rejected", lambda facts: facts["reason"] == "damaged")
-            begun_afresh = daemon.await_stats()["cuts"]
+            begun_afresh = daemon.await_stats(has_published)["cuts"]
     figure("restart", from_the_last_picture=apart(last, same), from_the_first=apart(early, last))
     # The daemon counts the cuts: the viewer may come too late for its very first picture.
     assert (cuts_in_the_same, cuts_to_another, begun_afresh) == (0, 1, 1)
@@ -179,6 +185,7 @@ def test_a_disk_that_fills_up_costs_no_frame(kit: Kit) -> None:
     command = kit.command(f"pull+bind:{feed}", address)
     with viewer(address) as eyes, camera(feed), deepmovie(command, environment(kit)) as daemon:
         eyes.await_frames(10)
+        wait_until(lambda: len(list(folder().glob("*.safetensors"))) == 2, "both files")
         pid = daemon.process.pid
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (4096, resource.prlimit(pid, resource.RLIMIT_FSIZE)[1]))
         entry = daemon.await_entry("disk_error")

@@ -11,7 +11,7 @@ from protocols.errors import SourceError
 from protocols.frame import Frame, Rejected
 from protocols.zeromq import ZmqSource
 
-PATIENCE_S = 20.0
+PATIENCE_S = 30.0
 
 
 def wait_until(fact: Callable[[], object], what: str, *, meanwhile: Callable[[], object] = lambda: None) -> None:

@@ -41,7 +41,7 @@ def frame(sequence: int = 0, *, height: int = 16, width: int = 16, epoch: int = 
 def peer(kind: int, address: str) -> Iterator[zmq.Socket[bytes]]:
     """Yield a plain socket connected to the address."""
     with zmq.Context() as context, context.socket(kind) as socket:
-        socket.linger = 1000
+        socket.linger, socket.reconnect_ivl = 1000, 10
         socket.sndtimeo = socket.rcvtimeo = round(PATIENCE_S * 1000)
         if kind == zmq.SUB:
             socket.subscribe(b"")
@@ -293,14 +293,14 @@ def send_unless_full(socket: zmq.Socket[bytes], part: bytes) -> None:
 
 
 def test_a_consumer_that_takes_its_time_is_no_stall() -> None:
-    source = ZmqSource(f"tcp://127.0.0.1:{free_port()}", pattern="pull", bind=True, stall_timeout_s=0.3)
+    source = ZmqSource(f"tcp://127.0.0.1:{free_port()}", pattern="pull", bind=True, stall_timeout_s=1.0)
     with peer(zmq.PUSH, source.address) as sender:
         for sequence in range(2):
             sender.send_multipart(encode(frame(sequence), name="x"))
         stop = threading.Event()
         items = source.frames(stop)
         next(items)
-        time.sleep(0.5)  # what is tested: time that passes in the consumer
+        time.sleep(1.3)  # what is tested: time that passes in the consumer
         assert isinstance(next(items), Frame)
         stop.set()
         assert list(items) == []

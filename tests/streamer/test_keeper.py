@@ -273,7 +273,8 @@ def test_a_full_disk_is_told_and_tried_again_after_thirty_seconds(life: Life, tm
     only.restore()
     with files_no_larger_than(4096), capture_logs() as logged:
         only.paint()
-        wait_until(lambda: only.count("failed") == 1, "the error")
+        wait_until(lambda: logged, "the error")
+        assert only.count("failed") == 1
         assert list((tmp_path / "kept").iterdir()) == []
     [entry] = logged
     assert (entry["event"], entry["what"], entry["retry_in_s"]) == ("disk_error", "checkpoint", RETRY_S)
@@ -286,7 +287,7 @@ def test_a_full_disk_is_told_and_tried_again_after_thirty_seconds(life: Life, tm
     only.clock.now += 2
     only.paint()
     wait_until(lambda: only.count("written") == 1, "the file")
-    assert "checkpoint" not in only.telemetry.snapshot().troubles
+    wait_until(lambda: "checkpoint" not in only.telemetry.snapshot().troubles, "the end of the trouble")
     only.end()
 
 

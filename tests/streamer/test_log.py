@@ -132,7 +132,9 @@ def test_a_pipe_nobody_reads_loses_events_counted_and_nobody_waits(pipe: Pipe) -
         logger.info("tick", number=number, filler="x" * 100)
     lost_while_running = log.dropped_total()
     assert lost_while_running > 0
+    (writer,) = (thread for thread in threading.enumerate() if thread.name == "log")
     log.close(0.1)
+    writer.join(20)
     os.close(pipe.writer)
     with open(pipe.reader, "rb") as file:  # noqa: PTH123 - a descriptor
         written = file.read().count(b"\n")

@@ -236,7 +236,7 @@ def test_when_the_source_falls_silent_what_waits_leaves_and_the_last_one_is_held
 
 @pytest.mark.parametrize("way", WAYS)
 def test_in_any_way_the_last_picture_is_painted_on_while_none_comes(studio: Studio, way: Way) -> None:
-    config, sink = studio.config(init=way, fps=20, iterations=2), RecordingSink()
+    config, sink = studio.config(init=way, fps=4, iterations=2), RecordingSink()  # time enough for both iterations
     refining = config.model_copy(update={"output": config.output.model_copy(update={"when_idle": "refine"})})
     source = ScriptedSource([frame(0, image=bikes()[0])])
     with running(studio.daemon(source, sink, refining)):

@@ -1,6 +1,7 @@
 """The painter does what people say, from the next frame on."""
 
 import io
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -212,6 +213,7 @@ def test_the_frames_of_a_file_wait_while_painting_is_paused() -> None:
         atelier.await_state(State.PAUSED)
         for number in range(1, 4):
             atelier.put(frame(number))
+        threading.Event().wait(0.2)  # what is tested: that nothing comes in this time
         assert len(atelier.wall.handed) == 1
         atelier.control.resume()
         painted = atelier.wall.await_that(lambda handed: len(handed) == 4)
