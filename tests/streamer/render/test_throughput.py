@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from tests import clips
+from tests.end_to_end.daemon import usual_environment
 from tests.end_to_end.figures import figure
 from tests.streamer.render.material import write
 
@@ -31,7 +32,9 @@ def seconds(source: Path, out: Path, *, jobs: int) -> float:
     command += ["--size", "192", "--iterations", "6", "--threads", "1", "--chunk", "10", "--jobs", str(jobs)]
     command += ["--hashes", f"{out}.hashes"]
     began = time.monotonic()
-    ended = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=LONGEST_S, check=False)
+    ended = subprocess.run(
+        command, stderr=subprocess.PIPE, text=True, timeout=LONGEST_S, check=False, env=usual_environment()
+    )
     assert ended.returncode == 0, ended.stderr
     return time.monotonic() - began
 
