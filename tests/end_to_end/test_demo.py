@@ -42,6 +42,7 @@ def start(tmp_path: Path) -> Iterator[Running]:
         **os.environ,
         "COLUMNS": "150",
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "XDG_STATE_HOME": str(tmp_path / "state"),
         "OMP_WAIT_POLICY": "PASSIVE",
     }
     environment["DEEPMOVIE_INPUT__MAX_PIXELS"] = "256"  # the demo must not be led astray
@@ -86,6 +87,7 @@ def test_it_leaves_a_film_and_a_picture_and_says_how_it_went(start: Running, tmp
         said, _ = demo.communicate(timeout=90)
     assert demo.returncode == 0, said
     assert sorted(path.name for path in out.iterdir()) == ["demo.mp4", "demo.png"]
+    assert not list(tmp_path.glob("state/**/*.safetensors")), "the picture of the user's own daemon is not touched"
     figures = {line[:34].strip(): line[34:].split()[0] for line in said.splitlines() if line[34:].split()}
     received, dropped = int(figures["frames received"]), int(figures["frames dropped"])
     assert 72 < received + dropped <= 80, "a live scene leaves frames out when it is late, the last ones too"
