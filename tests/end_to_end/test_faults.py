@@ -44,8 +44,6 @@ from tests.rtsp_server import RtspServer
 from tests.tiny import random_weights
 
 FULL = os.environ.get("DEEPMOVIE_FULL") == "1"
-HICCUP_S = 0.2 if FULL else 0.6
-"""By how much what takes a fixed time may come late; the promise is that of a quiet machine."""
 KILLS, LONGEST_OUTAGE_S = (20, 9.0) if FULL else (5, 2.0)
 STALL_TIMEOUT_S = 3.0
 MALFORMED = 10_000
@@ -108,8 +106,8 @@ def test_a_camera_that_dies_or_freezes_is_noticed_in_time_and_found_again(kit: K
            found_p95_s=percentile(found_s, 0.95), reconnects=stats["reconnects"])  # fmt: skip
     figure("row 2", noticed_s=max(frozen_s))
     assert max(dead_s) <= 0.5
-    assert percentile(found_s, 0.95 if FULL else 0.5) <= 2.5
-    assert max(frozen_s) <= STALL_TIMEOUT_S + HICCUP_S
+    assert percentile(found_s, 0.95) <= 2.5
+    assert max(frozen_s) <= STALL_TIMEOUT_S + 0.2
     assert stale[0].header["age_ms"] + 900 < stale[1].header["age_ms"]
     assert in_order(eyes.fresh)
     assert unexplained_gaps(eyes.fresh) == 0
@@ -275,7 +273,7 @@ def test_a_producer_that_dies_is_noticed_and_the_last_picture_goes_out_marked_as
     ages_ms = [each.header["age_ms"] for each in stale]
     figure("row 25", noticed_s=lost.at - killed_at, stale_after_s=stale[0].at - killed_at, ages_ms=ages_ms)
     assert lost.facts["reason"] == "stalled"
-    assert lost.at - killed_at <= STALL_TIMEOUT_S + HICCUP_S
+    assert lost.at - killed_at <= STALL_TIMEOUT_S + 0.2
     assert all(900 < b - a < 1500 for a, b in pairwise(ages_ms))
     assert len({each.header["seq"] for each in stale}) == 1
 
@@ -306,7 +304,7 @@ def test_a_producer_at_ten_times_the_capacity_costs_frames_but_neither_time_nor_
     busy = daemon.entries("stats")[-1].facts["dropped"].get("busy", 0)
     figure("row 15", frames=len(frames), busy=busy, age_p50_s=percentile(ages_s, 0.5),
            age_p99_s=percentile(ages_s, 0.99), frame_time_s=1 / fps, grown_mib=grown_mib)  # fmt: skip
-    assert percentile(ages_s, 0.99 if FULL else 0.9) <= 2 / fps
+    assert percentile(ages_s, 0.99) <= 2 / fps
     assert grown_mib <= 4
     assert len(frames) > 0.8 * fps * seconds
     assert busy > 5 * len(frames)

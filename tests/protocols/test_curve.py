@@ -244,8 +244,7 @@ def test_nobody_comes_in_while_nobody_answers_and_who_is_listed_comes_in_within_
             while listener.heard:
                 assert listener.next_frame().sequence != STRANGE
     figure("row 29", deaths=rounds, strangers_accepted=0, friend_in_max_s=max(waits_s))
-    assert sorted(waits_s)[-3] < 1.0, "all but two hiccups of the machine"
-    assert max(waits_s) < 5.0
+    assert max(waits_s) < 1.0
 
 
 def test_a_socket_whose_door_is_gone_for_good_lets_nobody_in(house: House) -> None:

@@ -120,7 +120,7 @@ def test_a_killed_server_is_noticed_at_once() -> None:
         with pytest.raises(SourceError) as caught:
             list(frames)
     assert caught.value.reason == "eof"
-    assert time.monotonic() - began < 1.5  # a stall would be 3 s
+    assert time.monotonic() - began < 0.5
 
 
 def test_a_frozen_server_is_noticed_when_the_stall_timeout_is_over() -> None:
@@ -133,7 +133,7 @@ def test_a_frozen_server_is_noticed_when_the_stall_timeout_is_over() -> None:
         with pytest.raises(SourceError) as caught:
             list(frames)
     assert caught.value.reason == "stalled"
-    assert 1 <= time.monotonic() - began < 2
+    assert 1 <= time.monotonic() - began < 1.2
     assert readers() == 0
 
 
@@ -180,7 +180,7 @@ def test_a_server_that_does_not_answer_in_time_is_given_up(answer: Callable[[soc
     with scripted(answer) as port:
         began = time.monotonic()
         error = failure(rtsp(f"rtsp://127.0.0.1:{port}/live", open_timeout_s=1))
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 1.8
     assert error.reason == "open_timeout"
     assert readers() == 0
 
@@ -197,7 +197,7 @@ def test_a_server_that_answers_us_but_not_ffmpeg_is_given_up_too() -> None:
     with scripted(answer) as port:
         began = time.monotonic()
         assert failure(rtsp(f"rtsp://127.0.0.1:{port}/live", open_timeout_s=1)).reason == "open_timeout"
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 1.8
     assert readers() == 0
 
 
